@@ -1,0 +1,35 @@
+# The targets, and nothing else: what they bring is brought by scripts/, each of which says what it never does.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check build
+
+# One folder for all of them, wherever cargo is told to build otherwise: what is tested is what runs.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+
+# Where rustup puts cargo, for a terminal that was open before.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+help: ## Show this text.
+	@echo 'floci-az: Azure Resource Manager on localhost, with WebAssembly components as resource providers.'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo 'Settings: FLOCI_AZ_* variables or floci-az.yml; target/release/floci-az settings shows them all.'
+
+run: build ## Bring what is missing, build, and serve on http://localhost:4577.
+	@scripts/server.sh
+	@exec target/release/floci-az
+
+test: ## Bring what is missing and run every test against real servers.
+	@scripts/toolchain.sh
+	@scripts/server.sh --program
+	@scripts/python.sh
+	@scripts/test.sh
+
+check: ## Check format, lints, documentation, licences and scripts.
+	@scripts/toolchain.sh clippy rustfmt
+	@scripts/check.sh
+
+build: ## Build the gateway with its plugins into target/release/floci-az.
+	@scripts/toolchain.sh
+	cargo build --release --locked --package floci-az

@@ -1,0 +1,64 @@
+//! What the gateway says of itself, beside ARM.
+
+use std::sync::Arc;
+
+use hyper::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::arm::{ArmError, Reply};
+use crate::plugin::Plugins;
+use crate::reconcile::Reconciler;
+
+#[derive(Debug)]
+pub struct Admin {
+    pub plugins: Arc<Plugins>,
+    pub reconciler: Arc<Reconciler>,
+    /// `docker`, `process` or `none`.
+    pub runtime: &'static str,
+    /// `persistent` or `memory`.
+    pub storage: &'static str,
+}
+
+impl Admin {
+    /// None for a path that is not the gateway's own.
+    pub fn answer(&self, method: &Method, path: &str) -> Option<Reply> {
+        let reply = match path {
+            "/health" | "/_floci/health" => Reply::json(StatusCode::OK, self.health()),
+            "/ready" => self.ready(),
+            _ => return None,
+        };
+        match *method {
+            Method::GET | Method::HEAD => Some(reply),
+            _ => Some(ArmError::method_not_allowed(method.as_str(), "GET, HEAD").into()),
+        }
+    }
+
+    /// The process is up and answers.
+    fn health(&self) -> Value {
+        let plugins = self.plugins.iter().map(|plugin| {
+            let revision = plugin.revision();
+            json!({
+                "namespace": plugin.namespace(),
+                "service": plugin.service(),
+                "version": revision.manifest().version,
+                "revision": revision.digest().to_string(),
+            })
+        });
+        json!({
+            "status": "UP",
+            "version": env!("CARGO_PKG_VERSION"),
+            "edition": "floci-az",
+            "runtime": self.runtime,
+            "storage": self.storage,
+            "plugins": plugins.collect::<Vec<_>>(),
+        })
+    }
+
+    /// Every resource that was there at the start has been looked at: its workload was adopted or started again.
+    fn ready(&self) -> Reply {
+        match self.reconciler.unseen() {
+            0 => Reply::json(StatusCode::OK, json!({ "status": "READY" })),
+            unseen => Reply::json(StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "STARTING", "resourcesToRestore": unseen })),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! POST: an action of a resource.
+//!
+//! An action that reads runs beside everything else. One that writes runs alone on its resource: it awaits the
+//! reconcile step under way, and holds off PUT, PATCH and DELETE until its outcome is stored.
+
+use floci_az_contract::{Action, Effect};
+use hyper::StatusCode;
+
+use super::FrontDoor;
+use super::error::ArmError;
+use super::id::ResourceId;
+use super::inventory::Transition;
+use super::operation::Operation;
+use super::record::{Provisioning, Record, State};
+use super::request::{Reply, Request, operation_url};
+use super::route::Served;
+use super::write;
+use crate::imports::{Imports, Phase};
+use crate::plugin::contract::{ActionCall, Answer, Work};
+
+pub(super) async fn act(
+    door: &FrontDoor,
+    served: &Served,
+    id: &ResourceId,
+    action: &Action,
+    version: &str,
+    request: &Request,
+) -> Result<Reply, ArmError> {
+    let body = request.action_body()?;
+    let key = id.key();
+    let find = || door.inventory().get(&key).ok_or_else(|| ArmError::resource_not_found(id));
+    match action.effect {
+        Effect::Reads => {
+            let record = find()?;
+            let answer = invoke(door, served, &record, action, version, body, Phase::Pure).await?;
+            reply(served, &answer)
+        }
+        Effect::Writes => {
+            find()?;
+            let _effects = door.locks.effects(&key).await;
+            let _write = door.locks.write(&key).await;
+            let record = find()?;
+            write::check_idle(&record)?;
+            let answer = invoke(door, served, &record, action, version, body, Phase::Effects).await?;
+            let reply = reply(served, &answer)?;
+            match store(door, served, &record, answer).await? {
+                Some(operation) => {
+                    let url = operation_url(request, version, &operation, "operationresults");
+                    Ok(reply.polled(url.clone(), url))
+                }
+                None => Ok(reply),
+            }
+        }
+    }
+}
+
+async fn invoke(
+    door: &FrontDoor,
+    served: &Served,
+    record: &Record,
+    action: &Action,
+    version: &str,
+    body: String,
+    phase: Phase,
+) -> Result<Answer, ArmError> {
+    let call = ActionCall {
+        action: action.name.clone(),
+        api_version: version.to_owned(),
+        resource: Some(record.to_contract()),
+        scope: record.id.to_string(),
+        body,
+    };
+    let imports = Imports::lend(&door.lender, &served.plugin, &served.revision, phase, &record.id);
+    Ok(served.revision.invoke(imports, &call).await??)
+}
+
+fn reply(served: &Served, answer: &Answer) -> Result<Reply, ArmError> {
+    let wrong = |what: String| ArmError::plugin_failed(&format!("the plugin {} answered {what}", served.revision.label()));
+    let status = StatusCode::from_u16(answer.status).ok().filter(StatusCode::is_success);
+    let status = status.ok_or_else(|| wrong(format!("with the status {}, which has to be 200 to 299", answer.status)))?;
+    if answer.body.is_empty() {
+        return Ok(Reply::empty(status));
+    }
+    let body = serde_json::from_str(&answer.body).map_err(|error| wrong(format!("with a body that is no JSON: {error}")))?;
+    Ok(Reply::json(status, body))
+}
+
+/// Stores what the action changed, and starts an operation if work is left.
+async fn store(door: &FrontDoor, served: &Served, record: &Record, answer: Answer) -> Result<Option<Operation>, ArmError> {
+    let operation = match answer.work {
+        Work::Settled => None,
+        Work::Reconcile => Some(Operation::start(&record.id, &record.location)),
+    };
+    if answer.state.is_none() && operation.is_none() {
+        return Ok(None);
+    }
+    let mut changed = record.changed();
+    if let Some(state) = answer.state {
+        changed.state = State { document: write::document(served, &state.document)?, private: state.private };
+        changed.schema_version = served.kind.schema_version;
+    }
+    if let Some(operation) = &operation {
+        changed.provisioning = Provisioning::Updating;
+        changed.operation = Some(operation.id);
+    }
+    door.inventory().commit(Transition::Store(changed), operation.clone()).await?;
+    if operation.is_some() {
+        door.wake(record.id.key());
+    }
+    Ok(operation)
+}

@@ -1,0 +1,304 @@
+//! ARM's errors: `{"error":{"code","message","target"}}`. The only place with status codes of failures.
+//!
+//! One constructor per rule, so that a rule has one wording. Texts that Azure is known to use are used as they are,
+//! with what to do appended where Azure's leaves the user alone.
+
+use floci_az_contract::ResourceType;
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use super::id::{ResourceId, Scope};
+use super::location;
+use crate::plugin::CallError;
+use crate::plugin::contract::Rejection;
+
+/// A request that is refused, as the client sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArmError {
+    pub status: StatusCode,
+    pub code: String,
+    pub message: String,
+    pub target: Option<String>,
+    /// The methods that would have been allowed; with a 405 only.
+    pub allow: Option<&'static str>,
+}
+
+impl ArmError {
+    pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> ArmError {
+        ArmError { status, code: code.to_owned(), message: message.into(), target: None, allow: None }
+    }
+
+    pub(crate) fn at(mut self, target: impl Into<String>) -> ArmError {
+        self.target = Some(target.into());
+        self
+    }
+
+    /// The envelope.
+    pub fn body(&self) -> Value {
+        let mut error = json!({ "code": self.code, "message": self.message });
+        if let (Some(target), Some(members)) = (&self.target, error.as_object_mut()) {
+            members.insert("target".to_owned(), json!(target));
+        }
+        json!({ "error": error })
+    }
+
+    pub fn missing_api_version() -> ArmError {
+        let message = "The api-version query parameter (?api-version=) is required for all requests.";
+        ArmError::new(StatusCode::BAD_REQUEST, "MissingApiVersionParameter", message)
+    }
+
+    pub fn invalid_api_version(found: &str) -> ArmError {
+        let message = format!("The api-version '{found}' is invalid. It has to be a date such as 2024-11-01, with an optional suffix such as -preview.");
+        ArmError::new(StatusCode::BAD_REQUEST, "InvalidApiVersionParameter", message)
+    }
+
+    pub fn no_registered_provider(namespace: &str, kind: &ResourceType, found: &str) -> ArmError {
+        let message = format!(
+            "No registered resource provider found for location '' and API version '{found}' for type '{}'. The supported api-versions are '{}'. The supported locations are '{}'.",
+            kind.name,
+            kind.api_versions.join(", "),
+            location::of_type(kind).iter().map(|region| location::normalised(region)).collect::<Vec<_>>().join(", "),
+        );
+        ArmError::new(StatusCode::BAD_REQUEST, "NoRegisteredProviderFound", message).at(namespace)
+    }
+
+    pub fn unknown_namespace(namespace: &str, served: &[&str]) -> ArmError {
+        let message = format!("The resource namespace '{namespace}' is invalid. This gateway serves: {}.", served.join(", "));
+        ArmError::new(StatusCode::NOT_FOUND, "InvalidResourceNamespace", message)
+    }
+
+    pub fn disabled_namespace(namespace: &str, service: &str) -> ArmError {
+        let message = format!(
+            "The resource namespace '{namespace}' is invalid: its service is disabled in this gateway. Start it with services.{service}.enabled set to true."
+        );
+        ArmError::new(StatusCode::NOT_FOUND, "InvalidResourceNamespace", message)
+    }
+
+    pub fn unknown_type(namespace: &str, version: Option<&str>) -> ArmError {
+        let version = version.unwrap_or_default();
+        let message = format!("The resource type could not be found in the namespace '{namespace}' for api version '{version}'.");
+        ArmError::new(StatusCode::NOT_FOUND, "InvalidResourceType", message)
+    }
+
+    pub fn missing_subscription() -> ArmError {
+        let message = "The request did not have a subscription or a valid tenant level resource provider.";
+        ArmError::new(StatusCode::NOT_FOUND, "MissingSubscription", message)
+    }
+
+    pub fn invalid_subscription(found: &str) -> ArmError {
+        let message = format!("The provided subscription identifier '{found}' is malformed or invalid.");
+        ArmError::new(StatusCode::BAD_REQUEST, "InvalidSubscriptionId", message)
+    }
+
+    pub fn invalid_group_name(found: &str) -> ArmError {
+        let message = format!(
+            "The resource group name '{found}' is invalid. It has 1 to 90 letters, digits, '-', '_', '(', ')' and '.', and does not end with '.'."
+        );
+        ArmError::new(StatusCode::BAD_REQUEST, "InvalidResourceGroupName", message)
+    }
+
+    pub fn group_not_found(group: &str) -> ArmError {
+        ArmError::new(StatusCode::NOT_FOUND, "ResourceGroupNotFound", format!("Resource group '{group}' could not be found."))
+    }
+
+    pub fn group_not_empty(group: &str, resources: usize) -> ArmError {
+        let message = format!("The resource group '{group}' holds {resources} resources. Delete them first.");
+        ArmError::new(StatusCode::CONFLICT, "ResourceGroupNotEmpty", message)
+    }
+
+    pub fn resource_not_found(id: &ResourceId) -> ArmError {
+        let message = format!(
+            "The Resource '{}/{}' under resource group '{}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+            id.full_type(),
+            id.name(),
+            id.group
+        );
+        ArmError::new(StatusCode::NOT_FOUND, "ResourceNotFound", message)
+    }
+
+    pub fn parent_not_found(id: &ResourceId) -> ArmError {
+        let message = format!("Can not perform requested operation on nested resource. Parent resource of '{id}' not found.");
+        ArmError::new(StatusCode::NOT_FOUND, "ParentResourceNotFound", message)
+    }
+
+    pub fn operation_not_found(id: &str) -> ArmError {
+        let message = format!("The operation '{id}' was not found. An operation is kept for a day after it has ended.");
+        ArmError::new(StatusCode::NOT_FOUND, "OperationNotFound", message)
+    }
+
+    pub fn action_not_found(name: &str, id: &ResourceId, known: &[&str]) -> ArmError {
+        let message = format!("The action '{name}' is not one of type '{}'. Its actions are: {}.", id.full_type(), known.join(", "));
+        ArmError::new(StatusCode::NOT_FOUND, "ResourceTypeActionNotFound", message)
+    }
+
+    pub fn location_required() -> ArmError {
+        ArmError::new(StatusCode::BAD_REQUEST, "LocationRequired", "The location property is required for this definition.").at("location")
+    }
+
+    pub fn location_not_available(found: &str, full_type: &str, offered: &[&str]) -> ArmError {
+        let offered: Vec<String> = offered.iter().map(|region| location::normalised(region)).collect();
+        let message = format!(
+            "The provided location '{found}' is not available for resource type '{full_type}'. List of available regions for the resource type is '{}'.",
+            offered.join(",")
+        );
+        ArmError::new(StatusCode::BAD_REQUEST, "LocationNotAvailableForResourceType", message).at("location")
+    }
+
+    pub fn location_immutable(id: &ResourceId, actual: &str, asked: &str) -> ArmError {
+        let message = format!(
+            "The resource '{}' already exists in location '{}' in resource group '{}'. A resource with the same name cannot be created in location '{}'. Please select a new resource name.",
+            id.name(),
+            location::normalised(actual),
+            id.group,
+            location::normalised(asked)
+        );
+        ArmError::new(StatusCode::CONFLICT, "InvalidResourceLocation", message).at("location")
+    }
+
+    pub fn group_location_immutable(group: &str, actual: &str, asked: &str) -> ArmError {
+        let message = format!(
+            "Invalid resource group location '{asked}'. The resource group '{group}' already exists in location '{actual}'."
+        );
+        ArmError::new(StatusCode::CONFLICT, "InvalidResourceGroupLocation", message).at("location")
+    }
+
+    pub fn invalid_request_content(found: impl std::fmt::Display, target: &str) -> ArmError {
+        let message = format!("The request content was invalid and could not be deserialized: '{found}'.");
+        let error = ArmError::new(StatusCode::BAD_REQUEST, "InvalidRequestContent", message);
+        if target.is_empty() { error } else { error.at(target) }
+    }
+
+    pub fn invalid_tags(message: String) -> ArmError {
+        ArmError::new(StatusCode::BAD_REQUEST, "InvalidTags", message).at("tags")
+    }
+
+    pub fn provisioning_state_mismatch(asked: &str, actual: &str) -> ArmError {
+        let message = format!(
+            "The provisioningState '{asked}' of the request is not the resource's, which is '{actual}'. It is read-only: leave it out."
+        );
+        ArmError::new(StatusCode::BAD_REQUEST, "InvalidRequestContent", message).at("properties.provisioningState")
+    }
+
+    /// The wording is Azure's, double spaces included.
+    pub fn busy(id: &ResourceId) -> ArmError {
+        let message = format!(
+            "The resource '{id}' is busy processing a previous update request or is undergoing system maintenance.  As such, it is currently unable to accept the update request.  Please try again later."
+        );
+        ArmError::new(StatusCode::CONFLICT, "Conflict", message)
+    }
+
+    pub fn being_deleted(id: &ResourceId) -> ArmError {
+        let message = format!("The resource '{id}' is being deleted. Wait until a GET of it answers 404, then try again.");
+        ArmError::new(StatusCode::CONFLICT, "Conflict", message)
+    }
+
+    pub fn precondition_failed(header: &str, id: &ResourceId) -> ArmError {
+        let message = format!("The condition of the request header '{header}' does not hold for the resource '{id}'.");
+        ArmError::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", message)
+    }
+
+    pub fn method_not_allowed(method: &str, allow: &'static str) -> ArmError {
+        let message = format!("The HTTP method '{method}' is not supported at this URL. Supported: {allow}.");
+        ArmError { allow: Some(allow), ..ArmError::new(StatusCode::METHOD_NOT_ALLOWED, "HttpMethodNotAllowed", message) }
+    }
+
+    pub fn unknown_path(path: &str) -> ArmError {
+        let message = format!(
+            "No such path: '{path}'. Resources are at /subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{{namespace}}/{{type}}/{{name}}; the gateway's own state at /health and /ready."
+        );
+        ArmError::new(StatusCode::NOT_FOUND, "NotFound", message)
+    }
+
+    pub fn malformed_path(path: &str) -> ArmError {
+        let message = format!("The path '{path}' is malformed: a segment is not valid percent-encoded UTF-8, or holds a '/' or a control character.");
+        ArmError::new(StatusCode::BAD_REQUEST, "InvalidRequestUri", message)
+    }
+
+    pub fn too_large(most: usize) -> ArmError {
+        let message = format!("The request's body is larger than {most} bytes, which is the most that is accepted.");
+        ArmError::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
+    }
+
+    pub fn unreadable_body(reason: impl std::fmt::Display) -> ArmError {
+        ArmError::new(StatusCode::BAD_REQUEST, "InvalidRequestContent", format!("The request's body could not be read to its end: {reason}."))
+    }
+
+    pub fn shutting_down() -> ArmError {
+        let message = "The gateway is shutting down and accepts no more changes. Try again when it has been started again.";
+        ArmError::new(StatusCode::SERVICE_UNAVAILABLE, "ServerShuttingDown", message)
+    }
+
+    /// The gateway itself failed; nothing was stored.
+    pub fn internal(what: impl std::fmt::Display) -> ArmError {
+        ArmError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", format!("The gateway could not carry out the request: {what}."))
+    }
+
+    pub fn plugin_failed(what: &str) -> ArmError {
+        ArmError::new(StatusCode::INTERNAL_SERVER_ERROR, "PluginFailed", what)
+    }
+}
+
+impl From<crate::state::StoreError> for ArmError {
+    fn from(error: crate::state::StoreError) -> ArmError {
+        ArmError::internal(error)
+    }
+}
+
+impl From<CallError> for ArmError {
+    fn from(error: CallError) -> ArmError {
+        match error {
+            CallError::TimedOut { .. } => ArmError::new(StatusCode::GATEWAY_TIMEOUT, "PluginTimedOut", error.to_string()),
+            CallError::Failed { .. } => ArmError::plugin_failed(&error.to_string()),
+        }
+    }
+}
+
+/// What a plugin refuses. A status outside of 400 to 499 is not a refusal; it is answered as 400.
+impl From<Rejection> for ArmError {
+    fn from(rejection: Rejection) -> ArmError {
+        let status = StatusCode::from_u16(rejection.status).ok().filter(StatusCode::is_client_error);
+        let error = ArmError::new(status.unwrap_or(StatusCode::BAD_REQUEST), &rejection.code, rejection.message);
+        ArmError { target: rejection.target, ..error }
+    }
+}
+
+/// A subscription as it stands in a path. Azure's are GUIDs; here any word is one, so that a quickstart may say `my-sub`.
+pub fn check_scope(scope: &Scope) -> Result<(), ArmError> {
+    let subscription = &scope.subscription;
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if subscription.is_empty() || subscription.len() > 64 || !subscription.chars().all(word) {
+        return Err(ArmError::invalid_subscription(subscription));
+    }
+    match &scope.group {
+        Some(group) if !is_group_name(group) => Err(ArmError::invalid_group_name(group)),
+        _ => Ok(()),
+    }
+}
+
+fn is_group_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '(' | ')' | '.');
+    (1..=90).contains(&name.chars().count()) && name.chars().all(allowed) && !name.ends_with('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn group_names_have_a_rule() {
+        for fine in ["g", "my-rg", "My_RG.1(x)", "ä", &"g".repeat(90)] {
+            assert!(is_group_name(fine), "{fine}");
+        }
+        for refused in ["", "ends.", "sp ace", "sl/ash", "perc%", &"g".repeat(91)] {
+            assert!(!is_group_name(refused), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_can_refuse_but_not_fail_the_gateway() {
+        for (given, answered) in [(400, 400), (404, 404), (409, 409), (499, 499), (200, 400), (302, 400), (500, 400), (503, 400), (0, 400)] {
+            let rejection = Rejection { status: given, code: "X".to_owned(), message: "x".to_owned(), target: None };
+            assert_eq!(ArmError::from(rejection).status.as_u16(), answered, "{given}");
+        }
+    }
+}

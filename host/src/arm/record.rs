@@ -1,0 +1,149 @@
+//! A resource as the host keeps it, and as each side is shown it: a client sees [`Record::body`], a plugin sees
+//! [`Record::to_contract`].
+
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::id::ResourceId;
+use crate::plugin::contract;
+
+/// Where a resource is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Provisioning {
+    /// Accepted, and never been there yet.
+    Creating,
+    /// It was there, and is being changed.
+    Updating,
+    Deleting,
+    Succeeded,
+    Failed,
+}
+
+impl Provisioning {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Provisioning::Creating => "Creating",
+            Provisioning::Updating => "Updating",
+            Provisioning::Deleting => "Deleting",
+            Provisioning::Succeeded => "Succeeded",
+            Provisioning::Failed => "Failed",
+        }
+    }
+
+    /// Nothing is under way.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Provisioning::Succeeded | Provisioning::Failed)
+    }
+}
+
+/// Whether a resource has been ready since it was created: what a failed one goes back to when it is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Past {
+    NeverReady,
+    BeenReady,
+}
+
+/// What a plugin owns of a resource.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// The public document, an object.
+    pub document: Map<String, Value>,
+    #[serde(with = "base64_text")]
+    pub private: Vec<u8>,
+}
+
+impl std::fmt::Debug for State {
+    /// Without the private state, which holds secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("document", &self.document).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    pub fn to_contract(&self) -> contract::State {
+        contract::State { document: text(&self.document), private: self.private.clone() }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub id: ResourceId,
+    /// Display name.
+    pub location: String,
+    pub tags: Map<String, Value>,
+    pub state: State,
+    pub provisioning: Provisioning,
+    pub past: Past,
+    pub schema_version: u32,
+    pub generation: u64,
+    /// The operation under way, or the last one.
+    pub operation: Option<Uuid>,
+}
+
+impl Record {
+    /// What a client sees, with the stored document.
+    pub fn body(&self) -> Value {
+        self.body_with(self.state.document.clone())
+    }
+
+    /// What a client sees, with a document that the plugin presents instead.
+    pub fn body_with(&self, mut document: Map<String, Value>) -> Value {
+        let mut properties = Map::new();
+        properties.insert("provisioningState".to_owned(), self.provisioning.as_str().into());
+        if let Some(Value::Object(own)) = document.shift_remove("properties") {
+            properties.extend(own.into_iter().filter(|(member, _)| member != "provisioningState"));
+        }
+        let mut body = Map::new();
+        body.insert("id".to_owned(), self.id.to_string().into());
+        body.insert("name".to_owned(), self.id.name().into());
+        body.insert("type".to_owned(), self.id.full_type().into());
+        body.insert("location".to_owned(), self.location.clone().into());
+        body.insert("tags".to_owned(), Value::Object(self.tags.clone()));
+        body.extend(document);
+        body.insert("properties".to_owned(), Value::Object(properties));
+        Value::Object(body)
+    }
+
+    /// What the plugin sees.
+    pub fn to_contract(&self) -> contract::Resource {
+        contract::Resource {
+            id: self.id.to_string(),
+            name: self.id.name().to_owned(),
+            type_: self.id.full_type(),
+            location: self.location.clone(),
+            tags: text(&self.tags),
+            state: self.state.to_contract(),
+            provisioning_state: self.provisioning.as_str().to_owned(),
+            schema_version: self.schema_version,
+            generation: self.generation,
+        }
+    }
+
+    /// The next generation of this resource.
+    pub fn changed(&self) -> Record {
+        Record { generation: self.generation + 1, ..self.clone() }
+    }
+}
+
+/// An object as JSON text.
+fn text(object: &Map<String, Value>) -> String {
+    serde_json::to_string(object).unwrap_or_else(|_| "{}".to_owned())
+}
+
+mod base64_text {
+    use base64::Engine as _;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::BASE64;
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64.encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        BASE64.decode(text).map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,124 @@
+//! A request as the front door sees it, and its answer: after the transport, before and after the rules.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use hyper::{Method, StatusCode};
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+use super::error::ArmError;
+use super::operation::Operation;
+
+#[derive(Debug)]
+pub struct Request {
+    pub method: Method,
+    /// As the client sent it, percent-encoded.
+    pub path: String,
+    /// Parameters by lower-case name.
+    query: HashMap<String, String>,
+    pub if_match: Option<String>,
+    pub if_none_match: Option<String>,
+    pub body: Bytes,
+    /// What the client calls this gateway: `http://localhost:4577`.
+    pub base: String,
+}
+
+impl Request {
+    pub fn new(method: Method, path: &str, query: Option<&str>, base: String, body: Bytes) -> Request {
+        let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+        let text = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
+        let query = pairs.map(|(name, value)| (text(name).to_lowercase(), text(value))).collect();
+        Request { method, path: path.to_owned(), query, if_match: None, if_none_match: None, body, base }
+    }
+
+    pub fn api_version(&self) -> Option<&str> {
+        self.query.get("api-version").map(String::as_str).filter(|version| !version.is_empty())
+    }
+
+    /// The body, which has to be a JSON object.
+    pub fn object(&self) -> Result<Map<String, Value>, ArmError> {
+        match serde_json::from_slice(&self.body) {
+            Ok(Value::Object(object)) => Ok(object),
+            Ok(other) => Err(ArmError::invalid_request_content(format!("a JSON object is required, found {}", kind(&other)), "")),
+            Err(error) if self.body.is_empty() => {
+                tracing::debug!(%error, "empty body");
+                Err(ArmError::invalid_request_content("a JSON object is required, the body is empty", ""))
+            }
+            Err(error) => Err(ArmError::invalid_request_content(error, "")),
+        }
+    }
+
+    /// The body as JSON text, for an action; `null` if there is none.
+    pub fn action_body(&self) -> Result<String, ArmError> {
+        if self.body.is_empty() {
+            return Ok("null".to_owned());
+        }
+        match serde_json::from_slice::<Value>(&self.body) {
+            Ok(value) => Ok(value.to_string()),
+            Err(error) => Err(ArmError::invalid_request_content(error, "")),
+        }
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Option<Value>,
+}
+
+impl Reply {
+    pub fn json(status: StatusCode, body: Value) -> Reply {
+        Reply { status, headers: Vec::new(), body: Some(body) }
+    }
+
+    pub fn empty(status: StatusCode) -> Reply {
+        Reply { status, headers: Vec::new(), body: None }
+    }
+
+    /// Tells the client where to poll. `location` is where it finds the result.
+    pub fn polled(mut self, status_url: String, location: String) -> Reply {
+        self.headers.push(("azure-asyncoperation", status_url));
+        self.headers.push(("location", location));
+        self.not_yet()
+    }
+
+    /// Asks the client to come again soon: 1 is the least that every SDK heeds (azure-core reads 0 as 30 s), and the
+    /// second header spares Terraform's SDK its first 10 s.
+    pub fn not_yet(mut self) -> Reply {
+        self.headers.push(("retry-after", "1".to_owned()));
+        self.headers.push(("x-go-azure-sdk-skip-polling-delay", "true".to_owned()));
+        self
+    }
+}
+
+impl From<ArmError> for Reply {
+    fn from(error: ArmError) -> Reply {
+        let mut reply = Reply::json(error.status, error.body());
+        if let Some(allow) = error.allow {
+            reply.headers.push(("allow", allow.to_owned()));
+        }
+        if error.status == StatusCode::SERVICE_UNAVAILABLE {
+            reply.headers.push(("retry-after", "1".to_owned()));
+        }
+        reply
+    }
+}
+
+/// An absolute URL of an operation, on the host that the client used.
+pub fn operation_url(request: &Request, version: &str, operation: &Operation, collection: &str) -> String {
+    format!("{}{}?api-version={version}", request.base, operation.path(collection))
+}

@@ -1,0 +1,64 @@
+//! The `api-version` of a request: required, unless the operator said otherwise, and one that the type has.
+
+use floci_az_contract::ResourceType;
+
+use super::error::ArmError;
+
+/// What the front door does about a missing `api-version`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strictness {
+    /// It is refused, as Azure does.
+    Strict,
+    /// The newest one that is no preview is taken.
+    Lenient,
+}
+
+/// The api-version that a request for a provider's type is answered in.
+pub fn of_type<'a>(
+    asked: Option<&'a str>,
+    namespace: &str,
+    kind: &'a ResourceType,
+    strictness: Strictness,
+) -> Result<&'a str, ArmError> {
+    let Some(asked) = asked else {
+        return match (strictness, kind.newest_version()) {
+            (Strictness::Lenient, Some(newest)) => Ok(newest),
+            _ => Err(ArmError::missing_api_version()),
+        };
+    };
+    let known = kind.api_versions.iter().find(|version| version.eq_ignore_ascii_case(asked));
+    known.map(String::as_str).ok_or_else(|| ArmError::no_registered_provider(namespace, kind, asked))
+}
+
+/// The api-version of a request for what ARM itself owns: any that is well-formed.
+pub fn of_arm(asked: Option<&str>, strictness: Strictness) -> Result<(), ArmError> {
+    match asked {
+        None if strictness == Strictness::Strict => Err(ArmError::missing_api_version()),
+        Some(version) if !is_well_formed(version) => Err(ArmError::invalid_api_version(version)),
+        _ => Ok(()),
+    }
+}
+
+/// `2024-11-01`, or with a suffix: `2023-05-01-preview`.
+fn is_well_formed(version: &str) -> bool {
+    let mut parts = version.splitn(4, '-');
+    let mut number = |digits: usize| {
+        parts.next().is_some_and(|part| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    number(4) && number(2) && number(2) && parts.next().is_none_or(|suffix| !suffix.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn api_versions_are_dates_with_an_optional_suffix() {
+        for version in ["2024-11-01", "2023-05-01-preview", "2016-02-01"] {
+            assert!(is_well_formed(version), "{version}");
+        }
+        for version in ["", "2024", "2024-11", "24-11-01", "2024-11-01-", "2024-1-01", "latest", "2024-11-0x"] {
+            assert!(!is_well_formed(version), "{version}");
+        }
+    }
+}

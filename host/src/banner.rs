@@ -1,0 +1,51 @@
+//! What is printed once the gateway serves: where, by what means, and the next command to paste.
+
+use std::fmt::Write;
+
+use floci_az_contract::ResourceType;
+
+use crate::config::Storage;
+use crate::gateway::Gateway;
+
+pub fn banner(gateway: &Gateway) -> String {
+    let address = format!("http://localhost:{}", gateway.address().port());
+    let (runtime, reason) = gateway.runtime();
+    let storage = match gateway.storage() {
+        Storage::Persistent(folder) => format!("persistent, in {}", folder.display()),
+        Storage::Memory => "memory: nothing is kept when the gateway ends".to_owned(),
+    };
+    let mut text = format!("floci-az {}\n", env!("CARGO_PKG_VERSION"));
+    let mut line = |name: &str, value: &str| {
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "  {name:<8} {value}");
+    };
+    line("address", &address);
+    line("runtime", &format!("{runtime}: {reason}"));
+    line("storage", &storage);
+    let mut example = None;
+    for plugin in gateway.plugins().iter() {
+        let revision = plugin.revision();
+        let manifest = revision.manifest();
+        let types: Vec<&str> = manifest.types.iter().map(|kind| kind.name.as_str()).collect();
+        line("plugin", &format!("{} {} ({}), revision {}", manifest.namespace, manifest.version, types.join(", "), revision.digest().short()));
+        example = example.or_else(|| manifest.types.first().map(|kind| command(&address, &manifest.namespace, kind)));
+    }
+    if let Some(command) = example {
+        let _ = write!(text, "\nNext, in another terminal:\n\n{command}\n");
+    }
+    text
+}
+
+/// A PUT of the type's example.
+fn command(address: &str, namespace: &str, kind: &ResourceType) -> String {
+    let name = kind.example.get("name").and_then(|name| name.as_str()).unwrap_or("my-resource");
+    let version = kind.newest_version().unwrap_or_default();
+    let mut body = kind.example.clone();
+    if let Some(members) = body.as_object_mut() {
+        members.shift_remove("name");
+    }
+    let kind = &kind.name;
+    format!(
+        "curl -s -X PUT \"{address}/subscriptions/my-sub/resourceGroups/my-rg/providers/{namespace}/{kind}/{name}?api-version={version}\" \\\n  -H \"Content-Type: application/json\" -d '{body}'"
+    )
+}

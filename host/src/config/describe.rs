@@ -1,0 +1,159 @@
+//! Settings for people: what `floci-az settings` prints.
+
+use super::settings::{Resolved, Settings};
+
+/// Wide enough for a sentence, narrow enough for a terminal of the usual 80 columns beside the names.
+const TEXT_WIDTH: usize = 66;
+
+/// Every setting with its value, where that came from, and its documentation. No setting is a secret.
+pub fn describe(settings: &Settings) -> String {
+    let mut text = String::from(
+        "Settings stand in floci-az.yml below the key floci-az, nested or dotted, or in environment\n\
+         variables, which win:\n\n    floci-az:\n      port: 4577\n",
+    );
+    for resolved in settings.iter() {
+        text.push('\n');
+        text.push_str(&one(resolved));
+    }
+    text
+}
+
+fn one(resolved: &Resolved) -> String {
+    let Resolved { setting, value, origin } = resolved;
+    let rows = [
+        ("from", origin.to_string()),
+        ("variable", resolved.variable()),
+        ("supported", setting.kind.supported()),
+        ("default", setting.default.clone()),
+        ("effect", setting.effect.clone()),
+        ("trade-off", setting.trade_off.clone()),
+        ("example", setting.example.clone()),
+    ];
+    let rows = rows.iter().map(|(name, text)| format!("  {name:<11}{}\n", wrap(text).join(&format!("\n{:13}", ""))));
+    format!("{} = {value}\n{}", setting.key, rows.collect::<String>())
+}
+
+fn wrap(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= TEXT_WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use expect_test::expect;
+    use floci_az_contract::{Kind, Setting};
+
+    use super::super::Sources;
+    use super::*;
+
+    #[test]
+    fn settings_are_described_for_people() {
+        let max_port = Setting {
+            key: "max-port".to_owned(),
+            kind: Kind::Port,
+            default: "6399".to_owned(),
+            effect: "The effect.".to_owned(),
+            trade_off: "The trade-off.".to_owned(),
+            example: "max-port: 6400".to_owned(),
+        };
+        let file = "floci-az.runtime: none\n".to_owned();
+        let environment = [("FLOCI_AZ_PORT".into(), "4600".into())];
+        let sources = Sources::new(Path::new("floci-az.yml"), Ok(file), environment);
+        let settings = sources.resolve(&[("cache".to_owned(), vec![max_port])]).unwrap();
+        expect![[r#"
+            Settings stand in floci-az.yml below the key floci-az, nested or dotted, or in environment
+            variables, which win:
+
+                floci-az:
+                  port: 4577
+
+            port = 4600
+              from       environment variable FLOCI_AZ_PORT
+              variable   FLOCI_AZ_PORT
+              supported  a port from 1 to 65535
+              default    4577
+              effect     The port on 127.0.0.1 that answers Azure Resource Manager
+                         requests.
+              trade-off  Scripts and SDK configurations that name the usual port have to be
+                         told the new one.
+              example    port: 4600
+
+            runtime = none
+              from       floci-az.yml:1
+              variable   FLOCI_AZ_RUNTIME
+              supported  auto or docker or process or none
+              default    auto
+              effect     What runs the servers behind the resources: containers (docker),
+                         programs of this machine (process), or nothing (none). auto takes
+                         docker if its engine answers when the gateway starts, else
+                         process.
+              trade-off  docker needs an engine; process runs the versions that are
+                         installed here, without a container around them; with none,
+                         resources can be managed but there is nothing to connect to.
+              example    runtime: process
+
+            storage.mode = persistent
+              from       default
+              variable   FLOCI_AZ_STORAGE_MODE
+              supported  persistent or memory
+              default    persistent
+              effect     Whether resources outlive the gateway: persistent writes each
+                         change to disk before it is answered, memory keeps nothing.
+              trade-off  memory answers writes sooner, and every start begins with nothing.
+              example    storage.mode: memory
+
+            storage.persistent-path = ./data
+              from       default
+              variable   FLOCI_AZ_STORAGE_PERSISTENT_PATH
+              supported  a path that is not empty
+              default    ./data
+              effect     The folder that holds the state when storage.mode is persistent. A
+                         relative path begins in the folder that the gateway is started in.
+              trade-off  Another folder is another, empty, set of resources. Two gateways
+                         cannot share one.
+              example    storage.persistent-path: /var/lib/floci-az
+
+            arm.strict = true
+              from       default
+              variable   FLOCI_AZ_ARM_STRICT
+              supported  true or false
+              default    true
+              effect     Whether a request without an api-version is refused, as Azure
+                         does; if not, the newest one is taken.
+              trade-off  With false, a mistake that Azure refuses goes unnoticed here.
+              example    arm.strict: false
+
+            arm.strict-groups = false
+              from       default
+              variable   FLOCI_AZ_ARM_STRICT_GROUPS
+              supported  true or false
+              default    false
+              effect     Whether a resource is refused when its resource group was not
+                         created before, as Azure does.
+              trade-off  With true, a script has to create the group first; with false, a
+                         forgotten group goes unnoticed here.
+              example    arm.strict-groups: true
+
+            services.cache.max-port = 6399
+              from       default
+              variable   FLOCI_AZ_SERVICES_CACHE_MAX_PORT
+              supported  a port from 1 to 65535
+              default    6399
+              effect     The effect.
+              trade-off  The trade-off.
+              example    services.cache.max-port: 6400
+        "#]]
+        .assert_eq(&describe(&settings));
+    }
+}

@@ -1,0 +1,174 @@
+//! The gateway's own settings: their declarations, and their values as types.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use floci_az_contract::{Kind, Setting};
+
+use super::settings::Settings;
+
+/// What the gateway is told by its settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    pub port: u16,
+    pub runtime: RuntimeChoice,
+    pub storage: Storage,
+    pub arm: Arm,
+}
+
+/// What is to run workloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuntimeChoice {
+    /// Docker if its engine answers, else local processes.
+    Auto,
+    Docker,
+    Process,
+    None,
+}
+
+/// Where state is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    /// In this folder.
+    Persistent(PathBuf),
+    Memory,
+}
+
+/// How far the front door insists on what Azure insists on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arm {
+    /// The `api-version` of a request.
+    pub api_version: Presence,
+    /// The resource group of a new resource.
+    pub resource_group: Presence,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    Required,
+    Optional,
+}
+
+impl RuntimeChoice {
+    const ALL: [RuntimeChoice; 4] =
+        [RuntimeChoice::Auto, RuntimeChoice::Docker, RuntimeChoice::Process, RuntimeChoice::None];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RuntimeChoice::Auto => "auto",
+            RuntimeChoice::Docker => "docker",
+            RuntimeChoice::Process => "process",
+            RuntimeChoice::None => "none",
+        }
+    }
+}
+
+impl FromStr for RuntimeChoice {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<RuntimeChoice, ()> {
+        RuntimeChoice::ALL.into_iter().find(|choice| choice.as_str() == text).ok_or(())
+    }
+}
+
+const PORT: &str = "port";
+const RUNTIME: &str = "runtime";
+const STORAGE_MODE: &str = "storage.mode";
+const STORAGE_PATH: &str = "storage.persistent-path";
+const STRICT: &str = "arm.strict";
+const STRICT_GROUPS: &str = "arm.strict-groups";
+
+const PERSISTENT: &str = "persistent";
+const MEMORY: &str = "memory";
+
+pub(super) fn declarations() -> Vec<Setting> {
+    let words = |words: &[&str]| Kind::OneOf(words.iter().map(|&word| word.to_owned()).collect());
+    vec![
+        declaration(
+            PORT,
+            Kind::Port,
+            "4577",
+            "The port on 127.0.0.1 that answers Azure Resource Manager requests.",
+            "Scripts and SDK configurations that name the usual port have to be told the new one.",
+            "port: 4600",
+        ),
+        declaration(
+            RUNTIME,
+            words(&RuntimeChoice::ALL.map(RuntimeChoice::as_str)),
+            RuntimeChoice::Auto.as_str(),
+            "What runs the servers behind the resources: containers (docker), programs of this machine (process), or \
+             nothing (none). auto takes docker if its engine answers when the gateway starts, else process.",
+            "docker needs an engine; process runs the versions that are installed here, without a container around \
+             them; with none, resources can be managed but there is nothing to connect to.",
+            "runtime: process",
+        ),
+        declaration(
+            STORAGE_MODE,
+            words(&[PERSISTENT, MEMORY]),
+            PERSISTENT,
+            "Whether resources outlive the gateway: persistent writes each change to disk before it is answered, \
+             memory keeps nothing.",
+            "memory answers writes sooner, and every start begins with nothing.",
+            "storage.mode: memory",
+        ),
+        declaration(
+            STORAGE_PATH,
+            Kind::Path,
+            "./data",
+            "The folder that holds the state when storage.mode is persistent. A relative path begins in the folder \
+             that the gateway is started in.",
+            "Another folder is another, empty, set of resources. Two gateways cannot share one.",
+            "storage.persistent-path: /var/lib/floci-az",
+        ),
+        declaration(
+            STRICT,
+            Kind::Boolean,
+            "true",
+            "Whether a request without an api-version is refused, as Azure does; if not, the newest one is taken.",
+            "With false, a mistake that Azure refuses goes unnoticed here.",
+            "arm.strict: false",
+        ),
+        declaration(
+            STRICT_GROUPS,
+            Kind::Boolean,
+            "false",
+            "Whether a resource is refused when its resource group was not created before, as Azure does.",
+            "With true, a script has to create the group first; with false, a forgotten group goes unnoticed here.",
+            "arm.strict-groups: true",
+        ),
+    ]
+}
+
+fn declaration(key: &str, kind: Kind, default: &str, effect: &str, trade_off: &str, example: &str) -> Setting {
+    Setting {
+        key: key.to_owned(),
+        kind,
+        default: default.to_owned(),
+        effect: effect.to_owned(),
+        trade_off: trade_off.to_owned(),
+        example: example.to_owned(),
+    }
+}
+
+impl From<&Settings> for Gateway {
+    fn from(settings: &Settings) -> Gateway {
+        let presence = |key| {
+            if checked(settings, key) { Presence::Required } else { Presence::Optional }
+        };
+        Gateway {
+            port: checked(settings, PORT),
+            runtime: checked(settings, RUNTIME),
+            storage: match checked::<String>(settings, STORAGE_MODE).as_str() {
+                MEMORY => Storage::Memory,
+                _ => Storage::Persistent(checked(settings, STORAGE_PATH)),
+            },
+            arm: Arm { api_version: presence(STRICT), resource_group: presence(STRICT_GROUPS) },
+        }
+    }
+}
+
+/// The value of one of the settings above, which are in every [`Settings`], each with a value that its kind allows.
+#[expect(clippy::expect_used, reason = "declared in this file; a test goes through every value a declaration allows")]
+fn checked<T: FromStr>(settings: &Settings, key: &str) -> T {
+    settings.get(key).and_then(|value| value.parse().ok()).expect("a declared setting has a value of its kind")
+}

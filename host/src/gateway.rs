@@ -1,0 +1,263 @@
+//! The gateway's life: put together, started, run until told to end, ended.
+//!
+//! The order of the start is the order of trust: the port is bound first, so that of two gateways with the same
+//! settings one stops before it touches anything; orphans are removed before the first request can claim their names.
+//! At the end requests and steps under way are awaited, then workloads are stopped (their data is kept) or, where
+//! nothing is kept, removed.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tokio::sync::{mpsc, watch};
+
+use crate::admin::Admin;
+use crate::arm::{FrontDoor, Groups, Inventory, Key, Locks, ResourceId, RouteConflict, Router, Strictness};
+use crate::config::{ConfigError, Presence, Sources, Storage};
+use crate::imports::Lender;
+use crate::plugin::{Compiled, Engine, LoadError, Plugins, bundled};
+use crate::ports::Ports;
+use crate::reconcile::Reconciler;
+use crate::runtime::{Picked, Runtime, RuntimeError, WorkloadKey};
+use crate::server::Server;
+use crate::state::{Contents, Store, StoreError};
+
+/// Why the gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("port {port} of 127.0.0.1 cannot be listened on: {reason}. Stop what listens there, or set another port (FLOCI_AZ_PORT)")]
+    Bind { port: u16, reason: io::Error },
+    #[error("the folder {path} for the state cannot be made: {reason}. Set another one (FLOCI_AZ_STORAGE_PERSISTENT_PATH), or FLOCI_AZ_STORAGE_MODE=memory")]
+    Folder { path: String, reason: io::Error },
+    #[error(transparent)]
+    State(#[from] StoreError),
+    #[error(transparent)]
+    Plugin(#[from] LoadError),
+    #[error(transparent)]
+    Routes(#[from] RouteConflict),
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+}
+
+/// A gateway that has bound its port and read its state, and serves once it is run.
+#[derive(Debug)]
+pub struct Gateway {
+    server: Server,
+    storage: Storage,
+    plugins: Arc<Plugins>,
+    lender: Arc<Lender>,
+    router: Router,
+    strictness: Strictness,
+    groups: Groups,
+    address: SocketAddr,
+    /// Why the runtime is this one.
+    reason: String,
+}
+
+impl Gateway {
+    pub async fn start(sources: &Sources) -> Result<Gateway, StartError> {
+        let gateway = sources.gateway()?;
+        let bind = |reason| StartError::Bind { port: gateway.port, reason };
+        let server = Server::bind(gateway.port).await.map_err(bind)?;
+        let address = server.address().map_err(bind)?;
+        let folders = Folders::make(&gateway.storage, gateway.port)?;
+        let (store, mut contents) = open(&folders)?;
+
+        let plugins = Plugins::load(&Engine::new()?, &folders.compiled(), bundled()).await?;
+        let settings = sources.resolve(&plugins.settings())?;
+        let programs: Vec<Vec<String>> = plugins.iter().map(|plugin| plugin.revision().manifest().programs.clone()).collect();
+        let Picked { runtime, reason } = Runtime::pick(gateway.runtime, &folders.instance, &folders.workloads, &programs).await?;
+
+        let services = plugins.iter().map(|plugin| (plugin.service().to_owned(), settings.service(plugin.service())));
+        let lender = Lender {
+            inventory: Arc::new(Inventory::open(store.clone(), &mut contents)?),
+            ports: Ports::open(store, &mut contents),
+            runtime,
+            settings: services.collect(),
+        };
+        Ok(Gateway {
+            server,
+            address,
+            router: Router::new(&plugins)?,
+            plugins: Arc::new(plugins),
+            lender: Arc::new(lender),
+            storage: gateway.storage,
+            strictness: match gateway.arm.api_version {
+                Presence::Required => Strictness::Strict,
+                Presence::Optional => Strictness::Lenient,
+            },
+            groups: match gateway.arm.resource_group {
+                Presence::Required => Groups::MustExist,
+                Presence::Optional => Groups::Implied,
+            },
+            reason,
+        })
+    }
+
+    /// Serves until `closing` is true, and ends in good order.
+    pub async fn run(self, closing: watch::Receiver<bool>) {
+        let Gateway { server, plugins, lender, .. } = self;
+        remove_orphans(&lender).await;
+
+        let locks = Arc::new(Locks::default());
+        let (wake, woken) = mpsc::unbounded_channel();
+        let reconciler = Arc::new(Reconciler::new(plugins.clone(), lender.clone(), locks.clone()));
+        let admin = Arc::new(Admin {
+            plugins: plugins.clone(),
+            reconciler: reconciler.clone(),
+            runtime: lender.runtime.name(),
+            storage: storage_name(&self.storage),
+        });
+        let door = Arc::new(FrontDoor {
+            router: self.router,
+            lender: lender.clone(),
+            locks,
+            wake: wake.clone(),
+            closing: closing.clone(),
+            strictness: self.strictness,
+            groups: self.groups,
+        });
+        let watching = tokio::spawn(watch_workloads(lender.clone(), wake));
+        let reconciling = tokio::spawn(reconciler.run(woken, closing.clone()));
+        server.serve(door, admin, closing).await;
+        if let Err(error) = reconciling.await {
+            tracing::error!(%error, "the reconcile loop broke");
+        }
+        watching.abort();
+        end_workloads(&lender, &self.storage).await;
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn plugins(&self) -> &Plugins {
+        &self.plugins
+    }
+
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// The runtime's name, and why it is this one.
+    pub fn runtime(&self) -> (&'static str, &str) {
+        (self.lender.runtime.name(), &self.reason)
+    }
+}
+
+fn storage_name(storage: &Storage) -> &'static str {
+    match storage {
+        Storage::Persistent(_) => "persistent",
+        Storage::Memory => "memory",
+    }
+}
+
+/// Where the gateway keeps things.
+struct Folders {
+    /// The state folder; none if nothing is kept.
+    state: Option<PathBuf>,
+    workloads: PathBuf,
+    /// What this gateway's workloads are labelled with: another gateway's are not touched, and those of one that was
+    /// killed are found by the next one of the same name.
+    instance: String,
+}
+
+impl Folders {
+    fn make(storage: &Storage, port: u16) -> Result<Folders, StartError> {
+        match storage {
+            Storage::Persistent(path) => {
+                let state = make(path)?;
+                let workloads = make(&state.join("workloads"))?;
+                Ok(Folders { instance: format!("folder:{}", state.display()), workloads, state: Some(state) })
+            }
+            Storage::Memory => {
+                let user = rustix::process::geteuid().as_raw();
+                let workloads = make(&std::env::temp_dir().join(format!("floci-az-{user}-{port}")))?;
+                Ok(Folders { instance: format!("memory:{port}"), workloads, state: None })
+            }
+        }
+    }
+
+    fn compiled(&self) -> Compiled {
+        match &self.state {
+            Some(folder) => Compiled::Folder(folder.join("compiled")),
+            None => Compiled::Nowhere,
+        }
+    }
+}
+
+/// For this user only: state holds access keys.
+fn make(path: &Path) -> Result<PathBuf, StartError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path).and_then(|()| fs::canonicalize(path));
+    made.map_err(|reason| StartError::Folder { path: path.display().to_string(), reason })
+}
+
+fn open(folders: &Folders) -> Result<(Store, Contents), StoreError> {
+    let tables: Vec<_> = Inventory::TABLES.into_iter().chain([Ports::TABLE]).collect();
+    match &folders.state {
+        Some(folder) => Store::in_file(&folder.join("state.redb"), &tables),
+        None => Store::in_memory(&tables),
+    }
+}
+
+/// Removes the workloads and ports of resources that are not there: what a gateway that was killed left behind.
+async fn remove_orphans(lender: &Lender) {
+    let is_there = |owner: &str| key(owner).is_some_and(|key| lender.inventory.get(&key).is_some());
+    if let Err(error) = lender.ports.release_orphans(is_there).await {
+        tracing::warn!(%error, "ports of resources that are gone could not be released");
+    }
+    let found = match lender.runtime.list().await {
+        Ok(found) => found,
+        Err(error) => return tracing::warn!(%error, "workloads of earlier runs could not be looked for"),
+    };
+    remove(lender, found.into_iter().filter(|workload| !is_there(&workload.owner)).collect()).await;
+}
+
+async fn remove(lender: &Lender, workloads: Vec<WorkloadKey>) {
+    let removals = workloads.iter().map(|workload| async move {
+        match lender.runtime.remove(workload).await {
+            Ok(()) => tracing::info!(%workload, "workload removed: no resource owns it"),
+            Err(error) => tracing::warn!(%workload, %error, "a workload that no resource owns could not be removed"),
+        }
+    });
+    join_all(removals).await;
+}
+
+/// Wakes the resource of every workload that ended by itself.
+async fn watch_workloads(lender: Arc<Lender>, wake: mpsc::UnboundedSender<Key>) {
+    let (ended, mut news) = mpsc::channel(64);
+    let watching = lender.runtime.watch(ended);
+    let forwarding = async {
+        while let Some(workload) = news.recv().await {
+            tracing::warn!(%workload, "a workload ended by itself");
+            if let Some(key) = key(&workload.owner) {
+                let _ = wake.send(key);
+            }
+        }
+    };
+    tokio::join!(watching, forwarding);
+}
+
+async fn end_workloads(lender: &Lender, storage: &Storage) {
+    match storage {
+        Storage::Persistent(_) => {
+            if let Err(error) = lender.runtime.stop_all().await {
+                tracing::warn!(%error, "workloads could not be stopped; the next start finds them");
+            }
+        }
+        Storage::Memory => match lender.runtime.list().await {
+            Ok(workloads) => remove(lender, workloads).await,
+            Err(error) => tracing::warn!(%error, "workloads could not be removed; the next start on this port removes them"),
+        },
+    }
+}
+
+fn key(owner: &str) -> Option<Key> {
+    ResourceId::parse(owner).ok().map(|id| id.key())
+}

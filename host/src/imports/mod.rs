@@ -1,0 +1,125 @@
+//! What a plugin can ask of the gateway, one file for each interface of the contract.
+//!
+//! An [`Imports`] lives for one call. It knows which plugin calls, on behalf of which resource, and whether the call may
+//! have side effects. What is not allowed is answered with a fault, never with a trap.
+
+mod log;
+mod ports;
+mod resources;
+mod resp;
+mod settings;
+mod workloads;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::arm::{Inventory, ResourceId};
+use crate::plugin::contract::Fault;
+use crate::plugin::{Plugin, Revision, imported};
+use crate::ports::Ports;
+use crate::runtime::{Runtime, WorkloadKey};
+
+/// What the gateway lends to the plugins.
+#[derive(Debug)]
+pub struct Lender {
+    pub inventory: Arc<Inventory>,
+    pub ports: Ports,
+    pub runtime: Runtime,
+    /// Values by key, by service.
+    pub settings: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// Whether a call may have side effects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Rules: nothing outside of the call may change.
+    Pure,
+    Effects,
+}
+
+/// The imports of one call.
+#[derive(Debug)]
+pub struct Imports {
+    /// None while a plugin describes itself: nothing is lent then.
+    lent: Option<Lent>,
+    /// The plugin's label, for the log.
+    label: String,
+    /// What the call is about, for the log.
+    subject: String,
+    /// The last line that the plugin logged as an error: the text of a panic, if there was one.
+    last_error: Option<String>,
+}
+
+#[derive(Debug)]
+struct Lent {
+    lender: Arc<Lender>,
+    namespace: String,
+    service: String,
+    phase: Phase,
+}
+
+impl Imports {
+    /// Nothing but the log.
+    pub fn none(label: &str) -> Imports {
+        Imports { lent: None, label: label.to_owned(), subject: String::new(), last_error: None }
+    }
+
+    pub fn lend(lender: &Arc<Lender>, plugin: &Plugin, revision: &Revision, phase: Phase, subject: impl ToString) -> Imports {
+        let lent = Lent {
+            lender: lender.clone(),
+            namespace: plugin.namespace().to_owned(),
+            service: plugin.service().to_owned(),
+            phase,
+        };
+        Imports { lent: Some(lent), label: revision.label().to_owned(), subject: subject.to_string(), last_error: None }
+    }
+
+    pub fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+
+    fn lent(&self, interface: &str) -> Result<&Lent, Fault> {
+        self.lent.as_ref().ok_or_else(|| not_granted(format!("'{interface}' cannot be used while a plugin describes itself")))
+    }
+
+    /// The lender, for a call with side effects.
+    fn effects(&self, interface: &str) -> Result<&Lent, Fault> {
+        let lent = self.lent(interface)?;
+        match lent.phase {
+            Phase::Effects => Ok(lent),
+            Phase::Pure => Err(not_granted(format!(
+                "'{interface}' cannot be used in validate and present, which have no side effects; use it in reconcile, finalize or invoke"
+            ))),
+        }
+    }
+}
+
+impl Lent {
+    /// An id of this plugin's own namespace.
+    fn own(&self, id: &str) -> Result<ResourceId, Fault> {
+        let id = ResourceId::parse(id).map_err(|error| fault("InvalidResourceId", error.to_string()))?;
+        if !id.namespace.eq_ignore_ascii_case(&self.namespace) {
+            return Err(not_granted(format!("'{id}' belongs to another provider than {}", self.namespace)));
+        }
+        Ok(id)
+    }
+
+    fn workload(&self, owner: &str, name: &str) -> Result<WorkloadKey, Fault> {
+        let owner = self.own(owner)?;
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if name.is_empty() || name.len() > 32 || !name.chars().all(word) {
+            return Err(fault("InvalidWorkloadSpec", format!("the name '{name}' has to be 1 to 32 letters, digits and hyphens")));
+        }
+        Ok(WorkloadKey { owner: owner.key().to_string(), name: name.to_owned() })
+    }
+}
+
+fn fault(code: &str, message: impl Into<String>) -> Fault {
+    Fault { code: code.to_owned(), message: message.into() }
+}
+
+fn not_granted(message: String) -> Fault {
+    fault("NotGranted", message)
+}
+
+impl imported::types::Host for Imports {}

@@ -1,0 +1,120 @@
+//! Redis commands to the plugin's own workloads.
+//!
+//! One connection for each call, closed at its end; every step has a time limit, so a server that hangs costs the
+//! plugin its call and nobody else anything. A reply of an aggregate type is turned into JSON.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError, Value};
+
+use super::{Imports, fault};
+use crate::plugin::contract::Fault;
+use crate::plugin::imported::resp::{Credentials, Endpoint, Host, Reply};
+use crate::runtime::WorkloadState;
+
+/// For the connection and the login together: servers are on this machine.
+const CONNECT: Duration = Duration::from_secs(2);
+/// For each reply. A server that is asked to save its data may take seconds.
+const REPLY: Duration = Duration::from_secs(10);
+/// Commands in one call.
+const MOST_COMMANDS: usize = 1_000;
+
+impl Host for Imports {
+    async fn execute(
+        &mut self,
+        endpoint: Endpoint,
+        credentials: Option<Credentials>,
+        commands: Vec<Vec<Vec<u8>>>,
+    ) -> Result<Vec<Reply>, Fault> {
+        let lent = self.effects("resp")?;
+        if commands.len() > MOST_COMMANDS {
+            return Err(fault("TooManyCommands", format!("{} commands in one call; {MOST_COMMANDS} are the most", commands.len())));
+        }
+        let key = lent.workload(&endpoint.owner, &endpoint.workload)?;
+        let found = lent.lender.runtime.inspect(&key).await.map_err(|error| fault(error.code(), error.to_string()))?;
+        let Some(workload) = found else {
+            return Err(fault("WorkloadNotFound", format!("there is no workload '{}' of {}", endpoint.workload, endpoint.owner)));
+        };
+        let Some(port) = workload.ports.get(&endpoint.port).copied() else {
+            return Err(fault("WorkloadNotFound", format!("the workload '{}' has no port '{}'", endpoint.workload, endpoint.port)));
+        };
+        if !matches!(workload.state, WorkloadState::Running { .. }) {
+            return Err(fault("ConnectionFailed", format!("the workload '{}' is not running", endpoint.workload)));
+        }
+        let mut connection = connect(&workload.host, port, credentials).await?;
+        let mut replies = Vec::with_capacity(commands.len());
+        for command in commands {
+            replies.push(run(&mut connection, &command).await?);
+        }
+        Ok(replies)
+    }
+}
+
+async fn connect(host: &str, port: u16, credentials: Option<Credentials>) -> Result<MultiplexedConnection, Fault> {
+    let mut login = RedisConnectionInfo::default().set_skip_set_lib_name();
+    if let Some(Credentials { user, password }) = credentials {
+        login = login.set_username(user).set_password(password);
+    }
+    let refused = |error: RedisError| match error.kind() {
+        ErrorKind::AuthenticationFailed => fault("AuthenticationFailed", text(&error)),
+        _ if matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM")) => fault("AuthenticationFailed", text(&error)),
+        _ => fault("ConnectionFailed", format!("{host}:{port}: {}", text(&error))),
+    };
+    let address = ConnectionAddr::Tcp(host.to_owned(), port).into_connection_info().map_err(refused)?.set_redis_settings(login);
+    let limits = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(REPLY));
+    let client = Client::open(address).map_err(refused)?;
+    client.get_multiplexed_async_connection_with_config(&limits).await.map_err(refused)
+}
+
+/// A command that the server refuses is a reply; only a connection that breaks is a fault.
+async fn run(connection: &mut MultiplexedConnection, command: &[Vec<u8>]) -> Result<Reply, Fault> {
+    let mut packed = redis::Cmd::new();
+    for argument in command {
+        packed.arg(argument.as_slice());
+    }
+    match connection.send_packed_command(&packed).await {
+        Ok(value) => Ok(reply(value)),
+        Err(error) if error.is_io_error() || error.is_timeout() || error.is_connection_dropped() => {
+            Err(fault("ConnectionFailed", text(&error)))
+        }
+        Err(error) => Ok(Reply::Error(text(&error))),
+    }
+}
+
+/// As the server wrote it, where it was the server: `WRONGPASS invalid username-password pair`.
+fn text(error: &RedisError) -> String {
+    match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ => error.to_string(),
+    }
+}
+
+fn reply(value: Value) -> Reply {
+    match value {
+        Value::Nil => Reply::Nil,
+        Value::Int(number) => Reply::Integer(number),
+        Value::BulkString(bytes) => Reply::Bulk(bytes),
+        Value::SimpleString(text) => Reply::Bulk(text.into_bytes()),
+        Value::Okay => Reply::Bulk(b"OK".to_vec()),
+        Value::ServerError(error) => Reply::Error(format!("{} {}", error.code(), error.details().unwrap_or_default()).trim_end().to_owned()),
+        aggregate => Reply::Aggregate(json(aggregate).to_string()),
+    }
+}
+
+fn json(value: Value) -> serde_json::Value {
+    let list = |values: Vec<Value>| serde_json::Value::Array(values.into_iter().map(json).collect());
+    match value {
+        Value::Nil => serde_json::Value::Null,
+        Value::Int(number) => number.into(),
+        Value::BulkString(bytes) => String::from_utf8_lossy(&bytes).into(),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => text.into(),
+        Value::Okay => "OK".into(),
+        Value::Double(number) => number.into(),
+        Value::Boolean(truth) => truth.into(),
+        Value::Array(values) | Value::Set(values) => list(values),
+        Value::Map(pairs) => list(pairs.into_iter().flat_map(|(key, value)| [key, value]).collect()),
+        Value::Attribute { data, .. } => json(*data),
+        other => format!("{other:?}").into(),
+    }
+}

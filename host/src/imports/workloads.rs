@@ -1,0 +1,58 @@
+//! Workloads, by owner and name.
+
+use floci_az_contract::WorkloadSpec;
+
+use super::{Imports, fault};
+use crate::plugin::contract::Fault;
+use crate::plugin::imported::workloads::{Host, Workload};
+use crate::runtime::{self, RuntimeError, WorkloadState};
+
+/// The most lines of output that are handed to a plugin.
+const MOST_LINES: u32 = 1_000;
+
+impl Host for Imports {
+    async fn ensure(&mut self, owner: String, spec: String) -> Result<Workload, Fault> {
+        let lent = self.effects("workloads")?;
+        let spec: WorkloadSpec = serde_json::from_str(&spec)
+            .map_err(|error| fault("InvalidWorkloadSpec", format!("the workload spec is not one of contract 0.1: {error}")))?;
+        let key = lent.workload(&owner, &spec.name)?;
+        lent.lender.runtime.ensure(&key, &spec).await.map(shown).map_err(failed)
+    }
+
+    async fn inspect(&mut self, owner: String, name: String) -> Result<Option<Workload>, Fault> {
+        let lent = self.effects("workloads")?;
+        let key = lent.workload(&owner, &name)?;
+        Ok(lent.lender.runtime.inspect(&key).await.map_err(failed)?.map(shown))
+    }
+
+    async fn restart(&mut self, owner: String, name: String) -> Result<Workload, Fault> {
+        let lent = self.effects("workloads")?;
+        let key = lent.workload(&owner, &name)?;
+        lent.lender.runtime.restart(&key).await.map(shown).map_err(failed)
+    }
+
+    async fn remove(&mut self, owner: String, name: String) -> Result<(), Fault> {
+        let lent = self.effects("workloads")?;
+        let key = lent.workload(&owner, &name)?;
+        lent.lender.runtime.remove(&key).await.map_err(failed)
+    }
+
+    async fn logs(&mut self, owner: String, name: String, lines: u32) -> Result<String, Fault> {
+        let lent = self.effects("workloads")?;
+        let key = lent.workload(&owner, &name)?;
+        lent.lender.runtime.logs(&key, lines.min(MOST_LINES)).await.map_err(failed)
+    }
+}
+
+fn shown(workload: runtime::Workload) -> Workload {
+    let (state, detail, uptime) = match workload.state {
+        WorkloadState::Preparing { progress } => ("preparing", progress, 0),
+        WorkloadState::Running { uptime } => ("running", String::new(), u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX)),
+        WorkloadState::Exited { detail } => ("exited", detail, 0),
+    };
+    Workload { state: state.to_owned(), detail, host: workload.host, ports: workload.ports.into_iter().collect(), uptime, exits: workload.exits }
+}
+
+fn failed(error: RuntimeError) -> Fault {
+    fault(error.code(), error.to_string())
+}

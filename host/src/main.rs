@@ -1,0 +1,100 @@
+//! Arguments, settings, serve: the index of the program.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use floci_az::banner::banner;
+use floci_az::config::{self, Sources};
+use floci_az::gateway::Gateway;
+use floci_az::plugin::{Compiled, Engine, Plugins, bundled};
+use floci_az::runtime::process;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+/// Azure Resource Manager on localhost: create an Azure Cache for Redis with curl, az, an SDK or Terraform, and connect
+/// to it with any Redis client.
+///
+/// Without a command, the gateway serves until it is told to end (Ctrl-C, SIGTERM). Settings come from floci-az.yml and
+/// from FLOCI_AZ_* variables, which win; `floci-az settings` shows them all. RUST_LOG sets what is logged (info).
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 120)]
+struct Arguments {
+    /// The settings file; by default ./floci-az.yml, if there is one.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve. The same as no command.
+    Serve,
+    /// Print every setting: its value, where that comes from, what it does and what it costs.
+    Settings,
+    /// How the process runtime starts a program.
+    #[command(name = "__exec", hide = true)]
+    Exec {
+        folder: PathBuf,
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        Some(Command::Exec { folder, command }) => Err(process::exec(&folder, &command).into()),
+        Some(Command::Settings) => in_runtime(settings(arguments.config)),
+        Some(Command::Serve) | None => in_runtime(serve(arguments.config)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("floci-az: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("threads cannot be started")?;
+    runtime.block_on(work)
+}
+
+async fn settings(file: Option<PathBuf>) -> anyhow::Result<()> {
+    let sources = Sources::read(file.as_deref(), std::env::vars_os());
+    let plugins = Plugins::load(&Engine::new()?, &Compiled::Nowhere, bundled()).await?;
+    print!("{}", config::describe(&sources.resolve(&plugins.settings())?));
+    Ok(())
+}
+
+async fn serve(file: Option<PathBuf>) -> anyhow::Result<()> {
+    let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
+    let ansi = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).with_target(false).init();
+
+    let sources = Sources::read(file.as_deref(), std::env::vars_os());
+    let gateway = Gateway::start(&sources).await?;
+    let (close, closing) = watch::channel(false);
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened to")?;
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened to")?;
+    print!("{}", banner(&gateway));
+    let mut running = tokio::spawn(gateway.run(closing));
+    let mut asked = async || tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} };
+
+    tokio::select! {
+        ended = &mut running => return ended.context("the gateway broke"),
+        () = asked() => tracing::info!("ending: requests and steps under way are awaited; once more to end at once"),
+    }
+    close.send_replace(true);
+    tokio::select! {
+        ended = running => ended.context("the gateway broke"),
+        () = asked() => Err(anyhow::anyhow!("ended at once, as asked; the next start repairs what was under way")),
+    }
+}

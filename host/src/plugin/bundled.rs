@@ -1,0 +1,6 @@
+//! The plugins that are part of the gateway's binary: revision zero of each. The one place that knows them by name.
+
+/// Components built by `build.rs`.
+pub fn bundled() -> &'static [&'static [u8]] {
+    &[include_bytes!(env!("FLOCI_AZ_BUNDLED_REDIS"))]
+}

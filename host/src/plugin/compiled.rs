@@ -1,0 +1,87 @@
+//! Compiled code on disk, so that a start does not compile what an earlier one has.
+//!
+//! A file is named by what it was made of: the component's digest and everything of the engine that code depends on.
+//! It is written once (to a temporary name, synced, renamed) and never changed. The folder belongs to this user alone
+//! (0700): code is taken from nowhere else, and never from a plugin's package. A file that cannot be read is compiled
+//! anew; a cache that cannot be written costs the next start its time, and nothing else.
+#![expect(unsafe_code, reason = "wasmtime cannot tell a forged code file from its own; see the safety comment")]
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use wasmtime::component::Component;
+
+use super::revision::Digest;
+
+/// Where compiled code is kept.
+#[derive(Debug, Clone)]
+pub enum Compiled {
+    Folder(PathBuf),
+    Nowhere,
+}
+
+impl Compiled {
+    pub(super) fn component(&self, engine: &wasmtime::Engine, digest: &Digest, bytes: &[u8]) -> wasmtime::Result<Component> {
+        let started = Instant::now();
+        let file = match self {
+            Compiled::Folder(folder) => file_in(folder, engine, digest).ok(),
+            Compiled::Nowhere => None,
+        };
+        if let Some(component) = file.as_deref().and_then(|file| read(engine, file)) {
+            tracing::debug!(%digest, elapsed = ?started.elapsed(), "compiled code loaded");
+            return Ok(component);
+        }
+        let component = Component::from_binary(engine, bytes)?;
+        tracing::debug!(%digest, elapsed = ?started.elapsed(), "component compiled");
+        if let Some(file) = file
+            && let Err(error) = write(&component, &file)
+        {
+            tracing::warn!(file = %file.display(), %error, "compiled code cannot be kept; the next start compiles it again");
+        }
+        Ok(component)
+    }
+}
+
+/// The file's name, in a folder that is there and that no other user can write to.
+fn file_in(folder: &Path, engine: &wasmtime::Engine, digest: &Digest) -> io::Result<PathBuf> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let metadata = fs::symlink_metadata(folder)?;
+    let ours = metadata.is_dir() && metadata.mode() & 0o077 == 0 && metadata.uid() == rustix::process::geteuid().as_raw();
+    if !ours {
+        tracing::warn!(folder = %folder.display(), "not used for compiled code: it has to be a folder of this user with mode 0700");
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    Ok(folder.join(format!("{digest}-{:016x}.cwasm", hasher.finish())))
+}
+
+fn read(engine: &wasmtime::Engine, file: &Path) -> Option<Component> {
+    if !file.exists() {
+        return None;
+    }
+    // SAFETY: wasmtime checks that the file was made by the same version, for the same target and settings; what it
+    // cannot check is that the file was not forged or changed while it is mapped. `file_in` has just checked that only
+    // this user can write into the folder; this module alone writes there, and never changes a file that is in place.
+    let component = unsafe { Component::deserialize_file(engine, file) };
+    component.inspect_err(|error| tracing::warn!(file = %file.display(), %error, "compiled code cannot be read; compiling anew")).ok()
+}
+
+fn write(component: &Component, file: &Path) -> io::Result<()> {
+    let code = component.serialize().map_err(io::Error::other)?;
+    let temporary = file.with_extension(format!("{}.tmp", uuid::Uuid::new_v4().simple()));
+    let written = fs::File::create_new(&temporary).and_then(|mut out| {
+        out.write_all(&code)?;
+        out.sync_all()?;
+        fs::rename(&temporary, file)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}

@@ -1,0 +1,30 @@
+//! Plugins: components that serve a provider namespace each.
+//!
+//! Only this folder names wasmtime. The rest of the gateway sees a [`Revision`] with one async function for each
+//! function of the contract, and the contract's types in [`contract`].
+
+mod bindings;
+mod bundled;
+mod call;
+mod compiled;
+mod engine;
+mod revision;
+mod served;
+
+/// The contract's types, version 0.1.
+pub mod contract {
+    pub use super::bindings::exports::floci::provider::provider::{Accepted, ActionCall, Answer, Change, Next, Step, View, Wait};
+    pub use super::bindings::floci::provider::types::{Fault, Rejection, Resource, State, Work};
+}
+
+/// The imported interfaces, to be implemented in [`crate::imports`].
+pub mod imported {
+    pub use super::bindings::floci::provider::{log, ports, resources, resp, settings, types, workloads};
+}
+
+pub use bundled::bundled;
+pub use call::CallError;
+pub use compiled::Compiled;
+pub use engine::Engine;
+pub use revision::{LoadError, Revision};
+pub use served::{Plugin, Plugins};

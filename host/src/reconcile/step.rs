@@ -1,0 +1,180 @@
+//! One step of one resource: ask the plugin, store what it says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::MOST_FAILURES;
+use crate::arm::{Inventory, Key, Locks, Operation, Past, Provisioning, Record, State, Status, Transition};
+use crate::imports::{Imports, Lender, Phase};
+use crate::plugin::contract::{self, Fault, Next};
+use crate::plugin::{CallError, Plugin, Plugins, Revision};
+
+/// The shortest pause between two steps of one resource, whatever its plugin asks for.
+const SHORTEST: Duration = Duration::from_millis(5);
+
+/// What is to be done after a step.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Settled,
+    /// After this pause, or when woken.
+    Again(Duration),
+    /// It did not work; after a pause that grows.
+    Failed,
+}
+
+/// How a call of the plugin ended.
+enum Outcome {
+    Done(State),
+    Wait { state: State, pause: Duration, reason: String },
+    /// The plugin says that it cannot be done.
+    Impossible(State, Fault),
+    /// The plugin did not say anything that could be used.
+    Broken(String),
+}
+
+#[derive(Debug)]
+pub(super) struct Stepper {
+    pub(super) plugins: Arc<Plugins>,
+    pub(super) lender: Arc<Lender>,
+    pub(super) locks: Arc<Locks>,
+}
+
+impl Stepper {
+    /// `failures` is how many steps before this one failed in a row.
+    pub(super) async fn step(&self, key: &Key, failures: u32) -> Step {
+        let _effects = self.locks.effects(key).await;
+        let Some(record) = self.inventory().get(key) else { return Step::Settled };
+        if record.provisioning == Provisioning::Failed {
+            return Step::Settled;
+        }
+        let Some(plugin) = self.plugins.of(&record.id.namespace) else {
+            tracing::warn!(resource = %record.id, "no plugin serves this resource; it is kept as it is");
+            return Step::Settled;
+        };
+        let outcome = self.call(plugin, &record).await;
+        match self.conclude(plugin, &record, outcome, failures).await {
+            Ok(step) => step,
+            Err(error) => {
+                tracing::error!(resource = %record.id, %error, "the outcome of a step could not be stored");
+                Step::Failed
+            }
+        }
+    }
+
+    fn inventory(&self) -> &Inventory {
+        &self.lender.inventory
+    }
+
+    async fn call(&self, plugin: &Arc<Plugin>, record: &Record) -> Outcome {
+        let revision = plugin.revision();
+        let imports = Imports::lend(&self.lender, plugin, &revision, Phase::Effects, &record.id);
+        let resource = record.to_contract();
+        let result = match record.provisioning {
+            Provisioning::Deleting => revision.finalize(imports, &resource).await,
+            _ => revision.reconcile(imports, &resource).await,
+        };
+        understand(&revision, result)
+    }
+
+    /// Stores the outcome, if the record is still the one that the step was made for.
+    async fn conclude(&self, plugin: &Plugin, before: &Record, outcome: Outcome, failures: u32) -> Result<Step, crate::state::StoreError> {
+        let key = before.id.key();
+        let _write = self.locks.write(&key).await;
+        let unchanged = self.inventory().get(&key).is_some_and(|now| now.generation == before.generation);
+        if !unchanged {
+            return Ok(Step::Again(Duration::ZERO));
+        }
+        let operation = running(self.inventory(), before.operation);
+        match outcome {
+            Outcome::Done(_) if before.provisioning == Provisioning::Deleting => self.remove(before, operation).await,
+            Outcome::Done(state) => {
+                let after = Record { state, provisioning: Provisioning::Succeeded, past: Past::BeenReady, ..before.clone() };
+                self.store(before, after, operation.map(|operation| operation.end(Status::Succeeded))).await?;
+                Ok(Step::Settled)
+            }
+            Outcome::Wait { state, pause, reason } => match overdue(plugin, before, operation.as_ref(), &reason) {
+                Some(fault) => self.fail(before, state, operation, fault).await,
+                None => {
+                    self.store(before, Record { state, ..before.clone() }, None).await?;
+                    Ok(Step::Again(pause.max(SHORTEST)))
+                }
+            },
+            Outcome::Impossible(state, fault) => self.fail(before, state, operation, fault).await,
+            Outcome::Broken(reason) if failures + 1 >= MOST_FAILURES => {
+                let fault = Fault { code: "PluginFailed".to_owned(), message: reason };
+                self.fail(before, before.state.clone(), operation, fault).await
+            }
+            Outcome::Broken(reason) => {
+                tracing::warn!(resource = %before.id, "{reason}; trying again");
+                Ok(Step::Failed)
+            }
+        }
+    }
+
+    async fn store(&self, before: &Record, after: Record, ended: Option<Operation>) -> Result<(), crate::state::StoreError> {
+        if after == *before && ended.is_none() {
+            return Ok(());
+        }
+        if after.provisioning != before.provisioning {
+            tracing::info!(resource = %after.id, "{}", after.provisioning.as_str());
+        }
+        self.inventory().commit(Transition::Store(after), ended).await
+    }
+
+    async fn remove(&self, record: &Record, operation: Option<Operation>) -> Result<Step, crate::state::StoreError> {
+        // Whatever the plugin forgot.
+        self.lender.ports.release_all(record.id.key().as_str()).await?;
+        let ended = operation.map(|operation| operation.end(Status::Succeeded));
+        self.inventory().commit(Transition::Remove(record.clone()), ended).await?;
+        tracing::info!(resource = %record.id, "Deleted");
+        Ok(Step::Settled)
+    }
+
+    /// Ends the operation as Failed. Without one there is nobody to tell: the resource was settled, its repair goes on.
+    async fn fail(&self, before: &Record, state: State, operation: Option<Operation>, fault: Fault) -> Result<Step, crate::state::StoreError> {
+        let Fault { code, message } = fault;
+        tracing::warn!(resource = %before.id, code, "{message}");
+        let Some(operation) = operation else {
+            self.store(before, Record { state, ..before.clone() }, None).await?;
+            return Ok(Step::Failed);
+        };
+        let failed = Record { state, provisioning: Provisioning::Failed, ..before.clone() };
+        self.store(before, failed, Some(operation.end(Status::Failed { code, message }))).await?;
+        Ok(Step::Settled)
+    }
+}
+
+fn understand(revision: &Revision, result: Result<contract::Step, CallError>) -> Outcome {
+    let step = match result {
+        Ok(step) => step,
+        Err(error) => return Outcome::Broken(error.to_string()),
+    };
+    let state = match serde_json::from_str(&step.state.document) {
+        Ok(serde_json::Value::Object(document)) => State { document, private: step.state.private },
+        _ => return Outcome::Broken(format!("the plugin {} returned a document that is no JSON object", revision.label())),
+    };
+    match step.next {
+        Next::Done => Outcome::Done(state),
+        Next::Wait(wait) => Outcome::Wait { state, pause: Duration::from_millis(wait.milliseconds.into()), reason: wait.reason },
+        Next::Failed(fault) => Outcome::Impossible(state, fault),
+    }
+}
+
+fn running(inventory: &Inventory, operation: Option<Uuid>) -> Option<Operation> {
+    let operation = inventory.operation(&operation?)?;
+    (operation.status == Status::InProgress).then(|| (*operation).clone())
+}
+
+/// The fault of an operation that has waited for longer than its type's manifest allows.
+fn overdue(plugin: &Plugin, record: &Record, operation: Option<&Operation>, reason: &str) -> Option<Fault> {
+    let revision = plugin.revision();
+    let kind = revision.kind(&record.id.kind())?;
+    let elapsed = Timestamp::now().duration_since(operation?.started).unsigned_abs();
+    (elapsed > Duration::from_secs(kind.deadline_seconds.into())).then(|| Fault {
+        code: "OperationTimedOut".to_owned(),
+        message: format!("The operation did not end within {} s. The last that was waited for: {reason}", kind.deadline_seconds),
+    })
+}

@@ -1,0 +1,263 @@
+//! Workloads as local processes.
+//!
+//! A workload is a [folder](folder), and it runs as long as the lock in it is held (see [`exec`](mod@exec)). The program
+//! is nobody's ward: it lives on when the gateway is killed, and the next gateway finds it by its lock. `ensure` is made
+//! of steps that each leave a folder which the next `ensure` can go on with, so it may be dropped anywhere.
+//!
+//! Not as in a container: the spec's memory bound is not enforced, and the program can read what the gateway's user can.
+//! A program has to stay in the foreground, and writes at most what the disk holds into its log between two starts.
+
+mod exec;
+mod folder;
+mod program;
+mod spawn;
+mod stop;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use floci_az_contract::WorkloadSpec;
+use futures_util::future;
+use tokio::process::Child;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinHandle;
+
+pub use self::exec::exec;
+use self::folder::{Folder, Record};
+use self::spawn::{End, Started};
+use super::output::{self, LINES_OF_AN_EXIT};
+use super::placeholders::Places;
+use super::plan::Plan;
+use super::remembered::{Ending, Remembered, Run, Sighting};
+use super::{RuntimeError, Workload, WorkloadKey, WorkloadState};
+
+/// Where clients reach a process; it listens on no other address.
+const HOST: &str = "localhost";
+const ADDRESS: &str = "127.0.0.1";
+/// Ends that a slow watcher may fall behind by; a periodic look finds what it misses.
+const BACKLOG: usize = 256;
+
+#[derive(Debug)]
+pub struct ProcessRuntime {
+    root: PathBuf,
+    /// Our own binary, for its subcommand `__exec`.
+    exec: PathBuf,
+    remembered: Arc<Remembered>,
+    ended: broadcast::Sender<WorkloadKey>,
+}
+
+impl ProcessRuntime {
+    /// `root` is made if need be, and belongs to one gateway at a time.
+    pub fn new(root: PathBuf, exec: PathBuf) -> ProcessRuntime {
+        if let Err(error) = folder::sweep(&root) {
+            // Whatever is wrong with it makes the first `ensure` fail, which has somebody to tell.
+            tracing::warn!(folder = %root.display(), %error, "the folder of workloads cannot be prepared");
+        }
+        ProcessRuntime { root, exec, remembered: Arc::default(), ended: broadcast::Sender::new(BACKLOG) }
+    }
+
+    /// The first of these programs that is on PATH.
+    pub fn program(candidates: &[String]) -> Option<PathBuf> {
+        program::on_path(candidates)
+    }
+
+    pub async fn ensure(&self, key: &WorkloadKey, spec: &WorkloadSpec) -> Result<Workload, RuntimeError> {
+        let failed = |error: io::Error| failed("ensured", key, error);
+        let folder = self.folder(key);
+        let plan = Plan::new(spec, &places(&folder, spec))?;
+        let digest = plan.digest("");
+        let run = self.remembered.run(key);
+        let recorded = folder.record();
+        let as_planned = recorded.as_ref().is_some_and(|recorded| recorded.plan == digest);
+        let runner = folder.runner().map_err(failed)?;
+
+        if let Some(pid) = runner.filter(|_| as_planned) {
+            folder.set_files(&plan.files).map_err(failed)?;
+            if let Sighting::New(run) = self.remembered.found_running(key) {
+                self.follow(key, &folder, run, None);
+            }
+            return Ok(self.running(key, outside(&plan), folder.uptime(pid)));
+        }
+        // Looked for before anything is stopped: what runs is better than nothing.
+        let program = program::on_path(&plan.programs).ok_or_else(|| not_found(key, &plan))?;
+        if runner.is_some() {
+            self.remembered.stopping(key);
+            stop::stop(&folder).await.map_err(failed)?;
+        } else {
+            self.remembered.ended(key, run, None);
+        }
+        if !as_planned {
+            self.remembered.created(key);
+        }
+        let record = Record {
+            owner: key.owner.clone(),
+            name: key.name.clone(),
+            plan: digest,
+            program,
+            ports: outside(&plan),
+            args: plan.args,
+            env: plan.env,
+        };
+        if recorded.as_ref() != Some(&record) {
+            folder.set_record(&record).map_err(failed)?;
+        }
+        folder.set_files(&plan.files).map_err(failed)?;
+        self.start(key, &folder, record).await
+    }
+
+    pub async fn inspect(&self, key: &WorkloadKey) -> Result<Option<Workload>, RuntimeError> {
+        let folder = self.folder(key);
+        let run = self.remembered.run(key);
+        let Some(record) = folder.record() else { return Ok(None) };
+        let workload = match folder.runner().map_err(|error| failed("inspected", key, error))? {
+            Some(pid) => self.running(key, record.ports, folder.uptime(pid)),
+            None => {
+                self.remembered.ended(key, run, None);
+                self.exited(key, &folder, record.ports)
+            }
+        };
+        Ok(Some(workload))
+    }
+
+    pub async fn restart(&self, key: &WorkloadKey) -> Result<Workload, RuntimeError> {
+        let folder = self.folder(key);
+        let record = folder.record().ok_or_else(|| RuntimeError::no_workload(key))?;
+        self.remembered.stopping(key);
+        stop::stop(&folder).await.map_err(|error| failed("restarted", key, error))?;
+        self.start(key, &folder, record).await
+    }
+
+    pub async fn remove(&self, key: &WorkloadKey) -> Result<(), RuntimeError> {
+        let folder = self.folder(key);
+        self.remembered.stopping(key);
+        stop::stop(&folder).await.map_err(|error| failed("stopped", key, error))?;
+        let removal = tokio::task::spawn_blocking(move || folder.remove());
+        let removed = removal.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        removed.map_err(|error| failed("removed", key, error))?;
+        self.remembered.forget(key);
+        Ok(())
+    }
+
+    pub async fn logs(&self, key: &WorkloadKey, lines: u32) -> Result<String, RuntimeError> {
+        let folder = self.folder(key);
+        folder.record().ok_or_else(|| RuntimeError::no_workload(key))?;
+        folder.tail(lines).map_err(|error| failed("read", key, error))
+    }
+
+    pub async fn list(&self) -> Result<Vec<WorkloadKey>, RuntimeError> {
+        Ok(self.all()?.into_iter().map(|(_, record)| record.key()).collect())
+    }
+
+    pub async fn stop_all(&self) -> Result<(), RuntimeError> {
+        let all = self.all()?;
+        let stops = all.iter().map(|(folder, record)| async move {
+            let key = record.key();
+            self.remembered.stopping(&key);
+            stop::stop(folder).await.map_err(|error| failed("stopped", &key, error))
+        });
+        future::join_all(stops).await.into_iter().collect()
+    }
+
+    pub async fn watch(&self, ended: mpsc::Sender<WorkloadKey>) {
+        let mut ends = self.ended.subscribe();
+        loop {
+            tokio::select! {
+                () = ended.closed() => return,
+                end = ends.recv() => match end {
+                    Ok(key) => _ = ended.send(key).await,
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return,
+                },
+            }
+        }
+    }
+
+    async fn start(&self, key: &WorkloadKey, folder: &Folder, record: Record) -> Result<Workload, RuntimeError> {
+        let failed = |error: io::Error| failed("started", key, error);
+        if let Some((name, port)) = spawn::taken(&record.ports).await {
+            return Err(RuntimeError::PortInUse(format!(
+                "the workload {key} cannot be started: another program listens on its port {name:?}, {ADDRESS}:{port}. End that \
+                 program (`ss -ltnp sport = :{port}` names it), or give the workload another port"
+            )));
+        }
+        // No await from here to the follower: a child without one would end unnoticed.
+        let child = spawn::spawn(&self.exec, folder, &record).map_err(failed)?;
+        let run = self.remembered.started(key);
+        let follower = self.follow(key, folder, run, Some(child));
+        match spawn::until_running(folder, &follower).await.map_err(failed)? {
+            Started::Running => Ok(self.running(key, record.ports, Duration::ZERO)),
+            Started::Exited => Ok(self.exited(key, folder, record.ports)),
+        }
+    }
+
+    /// Each program that is known to run has one follower: it waits for the end, counts it and tells the watchers.
+    fn follow(&self, key: &WorkloadKey, folder: &Folder, run: Run, child: Option<Child>) -> JoinHandle<()> {
+        let (key, folder) = (key.clone(), folder.clone());
+        let (remembered, ended) = (self.remembered.clone(), self.ended.clone());
+        tokio::spawn(async move {
+            let end = match child {
+                Some(child) => spawn::wait(child).await,
+                None => End::RunsElsewhere,
+            };
+            let how = match end {
+                End::Of(how) => Some(how),
+                End::RunsElsewhere => {
+                    stop::ended(&folder).await;
+                    None
+                }
+            };
+            if remembered.ended(&key, run, how) == Ending::ByItself {
+                // Nobody watches: then nobody wants to know.
+                _ = ended.send(key);
+            }
+        })
+    }
+
+    fn running(&self, key: &WorkloadKey, ports: BTreeMap<String, u16>, uptime: Duration) -> Workload {
+        Workload { state: WorkloadState::Running { uptime }, host: HOST.to_owned(), ports, exits: self.remembered.exits(key) }
+    }
+
+    fn exited(&self, key: &WorkloadKey, folder: &Folder, ports: BTreeMap<String, u16>) -> Workload {
+        let how = self.remembered.how_it_ended(key).unwrap_or_else(|| "it ended; its exit code is not known".to_owned());
+        let detail = output::detail(&how, &folder.tail(LINES_OF_AN_EXIT).unwrap_or_else(|error| error.to_string()));
+        Workload { state: WorkloadState::Exited { detail }, host: HOST.to_owned(), ports, exits: self.remembered.exits(key) }
+    }
+
+    fn folder(&self, key: &WorkloadKey) -> Folder {
+        Folder::of(&self.root, key)
+    }
+
+    fn all(&self) -> Result<Vec<(Folder, Record)>, RuntimeError> {
+        let all = folder::all(&self.root);
+        all.map_err(|error| RuntimeError::Failed(format!("the workloads in {} cannot be listed: {error}", self.root.display())))
+    }
+}
+
+fn places(folder: &Folder, spec: &WorkloadSpec) -> Places {
+    Places {
+        files: folder.files().display().to_string(),
+        data: folder.data().display().to_string(),
+        address: ADDRESS,
+        ports: spec.ports.iter().map(|(name, port)| (name.clone(), port.outside)).collect(),
+    }
+}
+
+fn outside(plan: &Plan) -> BTreeMap<String, u16> {
+    plan.ports.iter().map(|(name, port)| (name.clone(), port.outside)).collect()
+}
+
+fn failed(attempted: &str, key: &WorkloadKey, error: io::Error) -> RuntimeError {
+    RuntimeError::Failed(format!("the workload {key} cannot be {attempted} as a process: {error}"))
+}
+
+fn not_found(key: &WorkloadKey, plan: &Plan) -> RuntimeError {
+    RuntimeError::ProgramNotFound(format!(
+        "the workload {key} cannot be started as a process: PATH has none of the programs {}. Install one of them, or start Docker \
+         and restart the gateway, which then runs the image {}",
+        plan.programs.join(", "),
+        plan.image
+    ))
+}

@@ -1,0 +1,61 @@
+//! One file, transactions, a sync with each commit.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+
+use super::{Backend, Change, Rows, StoreError, Table};
+
+pub(super) struct File {
+    database: Database,
+}
+
+impl File {
+    pub(super) fn open(path: &Path) -> Result<File, StoreError> {
+        let database = Database::create(path).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.display().to_string() },
+            other => StoreError::Open { path: path.display().to_string(), reason: other.to_string() },
+        })?;
+        Ok(File { database })
+    }
+}
+
+fn definition(table: Table) -> TableDefinition<'static, &'static str, &'static [u8]> {
+    TableDefinition::new(table.0)
+}
+
+fn failed(attempt: &'static str) -> impl Fn(&dyn Display) -> StoreError {
+    move |reason| StoreError::Io { attempt, reason: reason.to_string() }
+}
+
+impl Backend for File {
+    fn load(&mut self, table: Table) -> Result<Rows, StoreError> {
+        let failed = failed("read");
+        let transaction = self.database.begin_read().map_err(|error| failed(&error))?;
+        let table = match transaction.open_table(definition(table)) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Rows::new()),
+            Err(error) => return Err(failed(&error)),
+        };
+        let mut rows = Rows::new();
+        for row in table.iter().map_err(|error| failed(&error))? {
+            let (key, value) = row.map_err(|error| failed(&error))?;
+            rows.insert(key.value().to_owned(), value.value().to_owned());
+        }
+        Ok(rows)
+    }
+
+    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        let failed = failed("written");
+        let transaction = self.database.begin_write().map_err(|error| failed(&error))?;
+        for change in changes {
+            let mut table = transaction.open_table(definition(change.table)).map_err(|error| failed(&error))?;
+            match &change.value {
+                Some(value) => table.insert(change.key.as_str(), value.as_slice()).map_err(|error| failed(&error))?,
+                None => table.remove(change.key.as_str()).map_err(|error| failed(&error))?,
+            };
+        }
+        transaction.commit().map_err(|error| failed(&error))
+    }
+}

@@ -1,0 +1,38 @@
+//! The settings, read once per call.
+
+use std::ops::RangeInclusive;
+
+use floci_az_sdk::{Fault, Host};
+
+/// What the operator decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub backing: Backing,
+    pub image: String,
+    pub ports: RangeInclusive<u16>,
+    /// Bytes.
+    pub max_memory: u64,
+    pub ssl_port: u16,
+}
+
+/// What is behind a cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backing {
+    /// A server of its own.
+    Server,
+    /// Nothing (`mocked`): the management plane only.
+    Nothing,
+}
+
+impl Settings {
+    pub fn read(host: &dyn Host) -> Result<Settings, Fault> {
+        let settings = host.settings();
+        Ok(Settings {
+            backing: if settings.boolean("mocked")? { Backing::Nothing } else { Backing::Server },
+            image: settings.text("default-image")?,
+            ports: settings.port("base-port")?..=settings.port("max-port")?,
+            max_memory: settings.size("max-memory")?,
+            ssl_port: settings.port("ssl-port")?,
+        })
+    }
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Brings the Python clients that the tests talk to caches with: tests/clients/requirements.txt, in target/venv.
+#
+# Never installs a Python package outside of target/venv.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf 'floci-az: %s\n' "$*" >&2; }
+
+wanted=tests/clients/requirements.txt
+venv=target/venv
+# The copy is made last, so that what was interrupted is made anew.
+cmp -s "$wanted" "$venv/requirements.txt" && exit 0
+
+# Debian's python3 comes without the part of it that makes virtual environments.
+python3 -c 'import ensurepip, venv' 2>/dev/null ||
+    scripts/package.sh 'python3 with venv' apt-get='python3 python3-venv' dnf=python3 apk=python3 brew=python3
+say "making $venv: $(paste -sd ' ' "$wanted")"
+rm -rf "$venv"
+python3 -m venv "$venv"
+if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$wanted"; then
+    say "The packages of $wanted could not be installed into $venv: pip says why, above."
+    say "The tests need them. Repeat the command once pip can reach its index."
+    exit 1
+fi
+cp "$wanted" "$venv/requirements.txt"

@@ -1,0 +1,105 @@
+//! What the gateway lends to a plugin: one small trait for each interface of the contract.
+//!
+//! Two implementations: the gateway itself, inside a component, and [`crate::testing::FakeHost`] everywhere else. Every
+//! function may fail with `NotGranted`; `workloads`, `ports` and `resp` do so while a change is validated.
+
+mod resp;
+mod workloads;
+
+use std::ops::RangeInclusive;
+
+pub use resp::{Command, Credentials, Endpoint, Reply, Resp};
+pub use workloads::{Workload, WorkloadState, Workloads};
+
+use crate::{Fault, Resource, ResourceId, Setting};
+
+/// Everything that a plugin can ask for.
+pub trait Host {
+    fn resources(&self) -> &dyn Resources;
+    fn workloads(&self) -> &dyn Workloads;
+    fn ports(&self) -> &dyn Ports;
+    fn resp(&self) -> &dyn Resp;
+    fn settings(&self) -> &dyn Settings;
+    fn log(&self) -> &dyn Log;
+}
+
+/// Other resources of this provider. Fails with `NotGranted` for an id of another provider.
+pub trait Resources {
+    /// None if there is none.
+    fn get(&self, id: &ResourceId) -> Result<Option<Resource>, Fault>;
+
+    /// Direct children of one type (`firewallRules`), by name.
+    fn children(&self, id: &ResourceId, child_type: &str) -> Result<Vec<Resource>, Fault>;
+
+    /// Every resource of a type (`Microsoft.Cache/Redis`) with this name, in all groups and subscriptions: for names
+    /// that must be unique beyond their group.
+    fn named(&self, resource_type: &str, name: &str) -> Result<Vec<Resource>, Fault>;
+}
+
+/// Ports of the machine that clients connect to. Allocations are durable and belong to a resource.
+pub trait Ports {
+    /// The port that (owner, name) holds, else the lowest free one in `range` and not in `except`.
+    /// Fails with `PortRangeExhausted`.
+    fn allocate(
+        &self,
+        owner: &ResourceId,
+        name: &str,
+        range: RangeInclusive<u16>,
+        except: &[u16],
+    ) -> Result<u16, Fault>;
+
+    /// Gives the port back. Succeeds if none is held.
+    fn release(&self, owner: &ResourceId, name: &str) -> Result<(), Fault>;
+}
+
+/// The settings that the manifest declares. Values are valid for their kind: the gateway checks them at its start.
+pub trait Settings {
+    /// The value of `services.<service>.<key>`, or its default. None for a key that the manifest does not declare.
+    fn get(&self, key: &str) -> Option<String>;
+
+    /// Fails with `UndeclaredSetting`.
+    fn text(&self, key: &str) -> Result<String, Fault> {
+        self.get(key).ok_or_else(|| {
+            Fault::new(
+                "UndeclaredSetting",
+                format!("the plugin reads the setting '{key}', which its manifest does not declare"),
+            )
+        })
+    }
+
+    /// Of kind [`crate::Kind::Boolean`]. Fails with `UndeclaredSetting` or `InvalidSetting`.
+    fn boolean(&self, key: &str) -> Result<bool, Fault> {
+        let value = self.text(key)?;
+        value.parse().map_err(|_| invalid(key, &value, "true or false"))
+    }
+
+    /// Of kind [`crate::Kind::Port`]. Fails with `UndeclaredSetting` or `InvalidSetting`.
+    fn port(&self, key: &str) -> Result<u16, Fault> {
+        let value = self.text(key)?;
+        value.parse().map_err(|_| invalid(key, &value, "a port"))
+    }
+
+    /// Bytes, of kind [`crate::Kind::Size`]. Fails with `UndeclaredSetting` or `InvalidSetting`.
+    fn size(&self, key: &str) -> Result<u64, Fault> {
+        let value = self.text(key)?;
+        Setting::bytes(&value).ok_or_else(|| invalid(key, &value, "a size"))
+    }
+}
+
+fn invalid(key: &str, value: &str, kind: &str) -> Fault {
+    Fault::new("InvalidSetting", format!("the setting '{key}' is '{value}', which is not {kind}"))
+}
+
+/// How much a line of the log matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// The gateway's log. It adds the plugin, its revision and the resource in progress.
+pub trait Log {
+    fn write(&self, level: Level, message: &str);
+}

@@ -1,0 +1,26 @@
+//! End to end: the real binary, real servers, real clients.
+//!
+//! Modules named `docker` need Docker's engine and the image; the others need a valkey or redis server on PATH.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::allow_attributes, reason = "tests")]
+
+/// Each test once with containers and once with processes.
+#[macro_export]
+macro_rules! on_each_runtime {
+    ($($test:ident),* $(,)?) => {
+        mod docker {
+            $( #[test] fn $test() { super::$test($crate::gateway::Runtime::Docker); } )*
+        }
+        mod process {
+            $( #[test] fn $test() { super::$test($crate::gateway::Runtime::Process); } )*
+        }
+    };
+}
+
+mod arm;
+mod clients;
+mod faults;
+mod gateway;
+mod lifecycle;
+mod refusals;
+mod settings;

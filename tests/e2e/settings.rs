@@ -1,0 +1,74 @@
+//! Settings from the outside: what stops a start, and what the commands print.
+
+use std::fs;
+use std::process::Output;
+
+use crate::gateway::{Gateway, Runtime, wait_for};
+
+fn start_of(gateway: &Gateway, arguments: &[&str]) -> (bool, String) {
+    let Output { status, stdout, stderr } = gateway.command().args(arguments).output().unwrap();
+    (status.success(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
+}
+
+#[test]
+fn what_is_not_understood_stops_the_start() {
+    for (name, value, said) in [
+        ("FLOCI_AZ_SERVICES_REDIS_MAXPORT", "6400", "FLOCI_AZ_SERVICES_REDIS_MAX_PORT"),
+        ("FLOCI_AZ_PROT", "4577", "FLOCI_AZ_PORT"),
+        ("FLOCI_AZ_RUNTIME", "podman", "auto or docker or process or none"),
+        ("FLOCI_AZ_SERVICES_REDIS_BASE_PORT", "0", "a port from 1 to 65535"),
+        ("FLOCI_AZ_SERVICES_KAFKA_ENABLED", "true", "redis"),
+    ] {
+        let gateway = Gateway::prepare(Runtime::None, &[(name, value)]);
+        let (success, text) = start_of(&gateway, &[]);
+        assert!(!success, "{name}={value} was accepted");
+        assert!(text.contains(name) && text.contains(said), "{name}={value}:\n{text}");
+    }
+}
+
+#[test]
+fn the_file_is_read_and_variables_win() {
+    let mut gateway = Gateway::prepare(Runtime::None, &[]);
+    let file = gateway.folder.path().join("floci-az.yml");
+    fs::write(&file, "floci-az:\n  storage:\n    mode: memory\n  services:\n    redis:\n      mocked: false\n").unwrap();
+    gateway.set("FLOCI_AZ_SERVICES_REDIS_MOCKED", "true");
+    gateway.spawn();
+    assert_eq!(gateway.arm().get("/health").body["storage"], "memory", "from the file");
+    let created = gateway.arm().cache("my-cache").put(&crate::arm::quickstart()).expect(201);
+    assert_eq!(created.state(), "Succeeded", "mocked, from the variable");
+    let (success, text) = start_of(&gateway, &["settings"]);
+    assert!(success && text.contains("services.redis.max-memory") && text.contains("256mb"), "{text}");
+
+    fs::write(&file, "floci-az:\n  services:\n    redis:\n      max-prot: 7000\n").unwrap();
+    let (success, text) = start_of(&gateway, &["settings"]);
+    assert!(!success && text.contains("floci-az.yml:4") && text.contains("max-port"), "{text}");
+    let (success, text) = start_of(&gateway, &["--config", "missing.yml"]);
+    assert!(!success && text.contains("missing.yml"), "{text}");
+}
+
+#[test]
+fn a_second_gateway_on_the_same_port_or_folder_says_what_is_in_the_way() {
+    let gateway = Gateway::start(Runtime::None);
+    let (success, text) = start_of(&gateway, &[]);
+    assert!(!success && text.contains(&format!("port {}", gateway.port)) && text.contains("FLOCI_AZ_PORT"), "{text}");
+
+    let mut other = Gateway::prepare(Runtime::None, &[]);
+    other.set("FLOCI_AZ_STORAGE_PERSISTENT_PATH", &gateway.data().display().to_string());
+    let (success, text) = start_of(&other, &[]);
+    assert!(!success && text.contains("in use by another floci-az"), "{text}");
+}
+
+#[test]
+fn the_start_prints_address_runtime_plugin_and_the_next_command() {
+    let gateway = Gateway::start(Runtime::None);
+    wait_for("the banner", || gateway.log_text().contains("curl"));
+    let text = gateway.log_text();
+    for expected in [&format!("http://localhost:{}", gateway.port), "runtime  none", "Microsoft.Cache", "curl -s -X PUT"] {
+        assert!(text.contains(expected), "no {expected:?} in:\n{text}");
+    }
+    for path in ["/health", "/_floci/health"] {
+        let health = gateway.arm().get(path).expect(200).body;
+        assert_eq!((health["status"].as_str(), health["plugins"][0]["namespace"].as_str()), (Some("UP"), Some("Microsoft.Cache")));
+    }
+    gateway.arm().get("/ready").expect(200);
+}

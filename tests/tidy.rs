@@ -1,0 +1,120 @@
+//! Rules of the house that a compiler does not check. ARCHITECTURE.md lists them; each has its test here.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::allow_attributes, reason = "tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap()
+}
+
+/// Every Rust file below a folder of the repository: its path from the root, and its text.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    fn walk(path: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(path).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root().join(folder), &mut found);
+    assert!(!found.is_empty(), "no sources below {folder}");
+    found.sort();
+    let name = |path: &PathBuf| path.strip_prefix(root()).unwrap().display().to_string();
+    found.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
+}
+
+/// The code of a file: no comments, no tests.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// Files below `folder` whose code names one of `words`, but those whose path starts with one of `allowed`.
+fn naming(folder: &str, words: &[&str], allowed: &[&str]) -> Vec<String> {
+    let sources = sources(folder);
+    for prefix in allowed {
+        assert!(sources.iter().any(|(name, _)| name.starts_with(prefix)), "{prefix} is gone: mend this test");
+    }
+    let names = |text: &str| words.iter().any(|word| code(text).to_lowercase().contains(word));
+    let guilty = sources.iter().filter(|(name, text)| !allowed.iter().any(|prefix| name.starts_with(prefix)) && names(text));
+    guilty.map(|(name, _)| name.clone()).collect()
+}
+
+#[test]
+fn only_plugin_names_wasmtime() {
+    assert_eq!(naming("host/src", &["wasmtime"], &["host/src/plugin/"]), Vec::<String>::new());
+}
+
+#[test]
+fn only_docker_names_bollard() {
+    assert_eq!(naming("host/src", &["bollard"], &["host/src/runtime/docker"]), Vec::<String>::new());
+}
+
+#[test]
+fn arm_knows_no_service() {
+    // The bundling line, and the redis protocol that any plugin may speak to its own workloads.
+    let allowed = ["host/src/plugin/bundled.rs", "host/src/imports/resp.rs"];
+    assert_eq!(naming("host/src", &["redis", "valkey", "microsoft.cache"], &allowed), Vec::<String>::new());
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    for (folder, absent) in [
+        ("host/src/arm", &["crate::reconcile", "crate::server", "crate::gateway", "crate::runtime", "crate::config", "crate::admin"][..]),
+        ("host/src/state", &["crate::"]),
+        ("host/src/config", &["crate::"]),
+        ("host/src/runtime", &["crate::arm", "crate::plugin", "crate::imports", "crate::state", "crate::server", "crate::reconcile"]),
+        ("host/src/plugin", &["crate::arm", "crate::runtime", "crate::state", "crate::server", "crate::reconcile", "crate::config"]),
+        ("wit/src", &["floci_az_sdk", "wasmtime"]),
+        ("sdk/src", &["wasmtime", "tokio", "floci_az::"]),
+        ("plugins", &["wasmtime", "wit_bindgen", "tokio"]),
+    ] {
+        assert_eq!(naming(folder, absent, &[]), Vec::<String>::new(), "below {folder}");
+    }
+}
+
+#[test]
+fn every_module_says_what_it_is() {
+    let all = ["host/src", "sdk/src", "plugins", "wit/src", "tests"].into_iter().flat_map(sources);
+    let bare: Vec<String> = all.filter(|(_, text)| !text.starts_with("//!")).map(|(name, _)| name).collect();
+    assert_eq!(bare, Vec::<String>::new());
+}
+
+#[test]
+fn files_are_one_story_each() {
+    let all: Vec<(String, String)> = ["host/src", "sdk/src", "plugins", "wit/src"].into_iter().flat_map(sources).collect();
+    let vague = ["utils.rs", "common.rs", "helpers.rs", "manager.rs", "misc.rs", "types.rs", "traits.rs"];
+    let named_so: Vec<&String> = all.iter().map(|(name, _)| name).filter(|name| vague.iter().any(|word| name.ends_with(&format!("/{word}")))).collect();
+    assert_eq!(named_so, Vec::<&String>::new());
+    let long: Vec<&String> = all.iter().filter(|(_, text)| text.lines().count() > 500).map(|(name, _)| name).collect();
+    assert_eq!(long, Vec::<&String>::new(), "longer than 500 lines");
+}
+
+#[test]
+fn nothing_is_left_undone() {
+    let marks = ["todo!", "unimplemented!", "fixme", "xxx"].map(str::to_owned);
+    let words: Vec<&str> = marks.iter().map(String::as_str).collect();
+    for folder in ["host/src", "sdk/src", "plugins", "wit/src"] {
+        assert_eq!(naming(folder, &words, &[]), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn every_dependency_of_the_gateway_has_its_reason() {
+    let manifest = fs::read_to_string(root().join("host/Cargo.toml")).unwrap();
+    let dependencies = manifest.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+    // Names that are reasons, or whose reason stands at the workspace.
+    let plain = ["workspace", "bytes", "thiserror", "tokio", "tracing", "clap", "hyper ="];
+    let mut previous = "";
+    for line in dependencies.lines().filter(|line| !line.trim().is_empty()) {
+        let explained = line.contains('#') || previous.starts_with('#') || plain.iter().any(|word| line.contains(word));
+        assert!(explained, "no reason: {line}");
+        previous = line;
+    }
+}

@@ -1,0 +1,164 @@
+//! One setting, declared in one form wherever it belongs: the gateway declares its own, a plugin's manifest those of
+//! its service. Values are text; a [`Kind`] says which texts are valid.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A setting's declaration, which is also its documentation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Setting {
+    /// Dotted path below `floci-az` (the gateway's) or below `services.<service>` (a plugin's): `max-port`.
+    pub key: String,
+    pub kind: Kind,
+    pub default: String,
+    /// What it does, in a sentence.
+    pub effect: String,
+    /// What is lost by changing it, in a sentence.
+    pub trade_off: String,
+    pub example: String,
+}
+
+/// Which texts are valid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Kind {
+    Boolean,
+    /// A TCP port, 1 to 65535.
+    Port,
+    /// Bytes: a number with an optional `b`, `kb`, `mb` or `gb` (powers of 1024), as Redis writes them.
+    Size,
+    /// Any text but the empty one.
+    Text,
+    /// A path of the file system.
+    Path,
+    OneOf(Vec<String>),
+}
+
+/// Why a text is not a valid value. `Display` says what is supported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidValue {
+    supported: String,
+}
+
+impl fmt::Display for InvalidValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.supported)
+    }
+}
+
+impl std::error::Error for InvalidValue {}
+
+impl Kind {
+    /// The value in its canonical form (`TRUE` → `true`), or what would have been supported.
+    pub fn parse(&self, value: &str) -> Result<String, InvalidValue> {
+        let value = value.trim();
+        let parsed = match self {
+            Kind::Boolean => match value.to_ascii_lowercase().as_str() {
+                "true" => Some("true".to_owned()),
+                "false" => Some("false".to_owned()),
+                _ => None,
+            },
+            Kind::Port => value.parse::<u16>().ok().filter(|port| *port > 0).map(|port| port.to_string()),
+            Kind::Size => parse_size(value).map(|_| value.to_ascii_lowercase()),
+            Kind::Text | Kind::Path => Some(value.to_owned()).filter(|text| !text.is_empty()),
+            Kind::OneOf(words) => words.iter().find(|word| word.eq_ignore_ascii_case(value)).cloned(),
+        };
+        parsed.ok_or_else(|| InvalidValue { supported: self.supported() })
+    }
+
+    /// What is supported, for people.
+    pub fn supported(&self) -> String {
+        match self {
+            Kind::Boolean => "true or false".to_owned(),
+            Kind::Port => "a port from 1 to 65535".to_owned(),
+            Kind::Size => "a size such as 268435456, 512kb, 256mb or 1gb".to_owned(),
+            Kind::Text => "a text that is not empty".to_owned(),
+            Kind::Path => "a path that is not empty".to_owned(),
+            Kind::OneOf(words) => words.join(" or "),
+        }
+    }
+}
+
+/// Bytes of a size as Redis writes it: `256mb`. None if it is not one, or is not more than 0.
+pub(crate) fn parse_size(text: &str) -> Option<u64> {
+    let text = text.to_ascii_lowercase();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit {
+        "" | "b" => 1,
+        "kb" => 1 << 10,
+        "mb" => 1 << 20,
+        "gb" => 1 << 30,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor).filter(|bytes| *bytes > 0)
+}
+
+impl Setting {
+    /// The value as bytes. None if it is not a size.
+    pub fn bytes(value: &str) -> Option<u64> {
+        parse_size(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(kind: Kind, values: &[&str], expected: Expect) {
+        let lines: Vec<String> = values
+            .iter()
+            .map(|value| match kind.parse(value) {
+                Ok(parsed) => format!("{value:?} is {parsed}"),
+                Err(invalid) => format!("{value:?} is not {invalid}"),
+            })
+            .collect();
+        expected.assert_eq(&lines.join("\n"));
+    }
+
+    #[test]
+    fn a_kind_says_which_texts_are_valid() {
+        check(
+            Kind::Boolean,
+            &["true", "False", "1", ""],
+            expect![[r#"
+                "true" is true
+                "False" is false
+                "1" is not true or false
+                "" is not true or false"#]],
+        );
+        check(
+            Kind::Port,
+            &["6379", "0", "65536", "-1", "http"],
+            expect![[r#"
+                "6379" is 6379
+                "0" is not a port from 1 to 65535
+                "65536" is not a port from 1 to 65535
+                "-1" is not a port from 1 to 65535
+                "http" is not a port from 1 to 65535"#]],
+        );
+        check(
+            Kind::Size,
+            &["256mb", "1GB", "1024", "0", "mb", "1tb", "99999999999999999999", "18446744073709551615gb"],
+            expect![[r#"
+                "256mb" is 256mb
+                "1GB" is 1gb
+                "1024" is 1024
+                "0" is not a size such as 268435456, 512kb, 256mb or 1gb
+                "mb" is not a size such as 268435456, 512kb, 256mb or 1gb
+                "1tb" is not a size such as 268435456, 512kb, 256mb or 1gb
+                "99999999999999999999" is not a size such as 268435456, 512kb, 256mb or 1gb
+                "18446744073709551615gb" is not a size such as 268435456, 512kb, 256mb or 1gb"#]],
+        );
+        check(
+            Kind::OneOf(vec!["auto".into(), "docker".into()]),
+            &["Docker", "podman"],
+            expect![[r#"
+                "Docker" is docker
+                "podman" is not auto or docker"#]],
+        );
+    }
+}
