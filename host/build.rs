@@ -23,17 +23,23 @@ fn main() {
             .args(["build", "--release", "--locked", "--target", TARGET, "--package", package, "--target-dir"])
             .arg(&target);
         // Flags and wrappers that are meant for the gateway, not for a component.
-        for name in ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "CARGO_BUILD_TARGET"] {
+        for name in
+            ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "CARGO_BUILD_TARGET"]
+        {
             cargo.env_remove(name);
         }
         // A component is compiled once more by the engine, and is part of the binary: small, and without what only a
         // native debugger reads.
-        for (setting, value) in [("DEBUG", "false"), ("STRIP", "true"), ("INCREMENTAL", "false"), ("CODEGEN_UNITS", "1"), ("LTO", "true")] {
+        for (setting, value) in
+            [("DEBUG", "false"), ("STRIP", "true"), ("INCREMENTAL", "false"), ("CODEGEN_UNITS", "1"), ("LTO", "true")]
+        {
             cargo.env(format!("CARGO_PROFILE_RELEASE_{setting}"), value);
         }
         match cargo.status() {
             Ok(status) if status.success() => {}
-            Ok(_) => fail(&format!("the plugin {package} could not be built for {TARGET}; if the target is missing: rustup target add {TARGET}")),
+            Ok(_) => fail(&format!(
+                "the plugin {package} could not be built for {TARGET}; if the target is missing: rustup target add {TARGET}"
+            )),
             Err(error) => fail(&format!("cargo could not be started: {error}")),
         }
         let component = target.join(TARGET).join("release").join(file);

@@ -42,7 +42,8 @@ fn naming(folder: &str, words: &[&str], allowed: &[&str]) -> Vec<String> {
         assert!(sources.iter().any(|(name, _)| name.starts_with(prefix)), "{prefix} is gone: mend this test");
     }
     let names = |text: &str| words.iter().any(|word| code(text).to_lowercase().contains(word));
-    let guilty = sources.iter().filter(|(name, text)| !allowed.iter().any(|prefix| name.starts_with(prefix)) && names(text));
+    let guilty =
+        sources.iter().filter(|(name, text)| !allowed.iter().any(|prefix| name.starts_with(prefix)) && names(text));
     guilty.map(|(name, _)| name.clone()).collect()
 }
 
@@ -66,11 +67,21 @@ fn arm_knows_no_service() {
 #[test]
 fn dependencies_point_one_way() {
     for (folder, absent) in [
-        ("host/src/arm", &["crate::reconcile", "crate::server", "crate::gateway", "crate::runtime", "crate::config", "crate::admin"][..]),
+        (
+            "host/src/arm",
+            &["crate::reconcile", "crate::server", "crate::gateway", "crate::runtime", "crate::config", "crate::admin"]
+                [..],
+        ),
         ("host/src/state", &["crate::"]),
         ("host/src/config", &["crate::"]),
-        ("host/src/runtime", &["crate::arm", "crate::plugin", "crate::imports", "crate::state", "crate::server", "crate::reconcile"]),
-        ("host/src/plugin", &["crate::arm", "crate::runtime", "crate::state", "crate::server", "crate::reconcile", "crate::config"]),
+        (
+            "host/src/runtime",
+            &["crate::arm", "crate::plugin", "crate::imports", "crate::state", "crate::server", "crate::reconcile"],
+        ),
+        (
+            "host/src/plugin",
+            &["crate::arm", "crate::runtime", "crate::state", "crate::server", "crate::reconcile", "crate::config"],
+        ),
         ("wit/src", &["floci_az_sdk", "wasmtime"]),
         ("sdk/src", &["wasmtime", "tokio", "floci_az::"]),
         ("plugins", &["wasmtime", "wit_bindgen", "tokio"]),
@@ -88,9 +99,14 @@ fn every_module_says_what_it_is() {
 
 #[test]
 fn files_are_one_story_each() {
-    let all: Vec<(String, String)> = ["host/src", "sdk/src", "plugins", "wit/src"].into_iter().flat_map(sources).collect();
+    let all: Vec<(String, String)> =
+        ["host/src", "sdk/src", "plugins", "wit/src"].into_iter().flat_map(sources).collect();
     let vague = ["utils.rs", "common.rs", "helpers.rs", "manager.rs", "misc.rs", "types.rs", "traits.rs"];
-    let named_so: Vec<&String> = all.iter().map(|(name, _)| name).filter(|name| vague.iter().any(|word| name.ends_with(&format!("/{word}")))).collect();
+    let named_so: Vec<&String> = all
+        .iter()
+        .map(|(name, _)| name)
+        .filter(|name| vague.iter().any(|word| name.ends_with(&format!("/{word}"))))
+        .collect();
     assert_eq!(named_so, Vec::<&String>::new());
     let long: Vec<&String> = all.iter().filter(|(_, text)| text.lines().count() > 500).map(|(name, _)| name).collect();
     assert_eq!(long, Vec::<&String>::new(), "longer than 500 lines");

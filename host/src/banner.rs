@@ -27,7 +27,16 @@ pub fn banner(gateway: &Gateway) -> String {
         let revision = plugin.revision();
         let manifest = revision.manifest();
         let types: Vec<&str> = manifest.types.iter().map(|kind| kind.name.as_str()).collect();
-        line("plugin", &format!("{} {} ({}), revision {}", manifest.namespace, manifest.version, types.join(", "), revision.digest().short()));
+        line(
+            "plugin",
+            &format!(
+                "{} {} ({}), revision {}",
+                manifest.namespace,
+                manifest.version,
+                types.join(", "),
+                revision.digest().short()
+            ),
+        );
         example = example.or_else(|| manifest.types.first().map(|kind| command(&address, &manifest.namespace, kind)));
     }
     if let Some(command) = example {

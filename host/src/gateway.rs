@@ -31,9 +31,13 @@ use crate::state::{Contents, Store, StoreError};
 pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("port {port} of 127.0.0.1 cannot be listened on: {reason}. Stop what listens there, or set another port (FLOCI_AZ_PORT)")]
+    #[error(
+        "port {port} of 127.0.0.1 cannot be listened on: {reason}. Stop what listens there, or set another port (FLOCI_AZ_PORT)"
+    )]
     Bind { port: u16, reason: io::Error },
-    #[error("the folder {path} for the state cannot be made: {reason}. Set another one (FLOCI_AZ_STORAGE_PERSISTENT_PATH), or FLOCI_AZ_STORAGE_MODE=memory")]
+    #[error(
+        "the folder {path} for the state cannot be made: {reason}. Set another one (FLOCI_AZ_STORAGE_PERSISTENT_PATH), or FLOCI_AZ_STORAGE_MODE=memory"
+    )]
     Folder { path: String, reason: io::Error },
     #[error(transparent)]
     State(#[from] StoreError),
@@ -71,8 +75,10 @@ impl Gateway {
 
         let plugins = Plugins::load(&Engine::new()?, &folders.compiled(), bundled()).await?;
         let settings = sources.resolve(&plugins.settings())?;
-        let programs: Vec<Vec<String>> = plugins.iter().map(|plugin| plugin.revision().manifest().programs.clone()).collect();
-        let Picked { runtime, reason } = Runtime::pick(gateway.runtime, &folders.instance, &folders.workloads, &programs).await?;
+        let programs: Vec<Vec<String>> =
+            plugins.iter().map(|plugin| plugin.revision().manifest().programs.clone()).collect();
+        let Picked { runtime, reason } =
+            Runtime::pick(gateway.runtime, &folders.instance, &folders.workloads, &programs).await?;
 
         let services = plugins.iter().map(|plugin| (plugin.service().to_owned(), settings.service(plugin.service())));
         let lender = Lender {
@@ -253,7 +259,9 @@ async fn end_workloads(lender: &Lender, storage: &Storage) {
         }
         Storage::Memory => match lender.runtime.list().await {
             Ok(workloads) => remove(lender, workloads).await,
-            Err(error) => tracing::warn!(%error, "workloads could not be removed; the next start on this port removes them"),
+            Err(error) => {
+                tracing::warn!(%error, "workloads could not be removed; the next start on this port removes them")
+            }
         },
     }
 }

@@ -45,7 +45,12 @@ impl Ports {
     }
 
     /// The port that `holder` has, else the lowest free one of `range` that is not in `except`.
-    pub async fn allocate(&self, holder: &WorkloadKey, range: RangeInclusive<u16>, except: &[u16]) -> Result<u16, PortError> {
+    pub async fn allocate(
+        &self,
+        holder: &WorkloadKey,
+        range: RangeInclusive<u16>,
+        except: &[u16],
+    ) -> Result<u16, PortError> {
         let mut held = self.held.lock().await;
         if let Some((port, _)) = held.iter().find(|(_, other)| *other == holder) {
             return Ok(*port);
@@ -104,7 +109,8 @@ mod tests {
 
     /// A range in which `count` ports in a row were free a moment ago.
     fn free_range(count: u16) -> RangeInclusive<u16> {
-        let first = (20_000..60_000).step_by(usize::from(count)).find(|first| (*first..*first + count).all(is_free)).unwrap();
+        let first =
+            (20_000..60_000).step_by(usize::from(count)).find(|first| (*first..*first + count).all(is_free)).unwrap();
         first..=first + count - 1
     }
 
@@ -118,7 +124,11 @@ mod tests {
         let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, first + 1)).unwrap();
 
         assert_eq!(ports.allocate(&holder(1), range.clone(), &[first + 2]).await.unwrap(), first);
-        assert_eq!(ports.allocate(&holder(1), range.clone(), &[]).await.unwrap(), first, "the same holder, the same port");
+        assert_eq!(
+            ports.allocate(&holder(1), range.clone(), &[]).await.unwrap(),
+            first,
+            "the same holder, the same port"
+        );
         assert_eq!(ports.allocate(&holder(2), range.clone(), &[first + 2]).await.unwrap(), first + 3);
         drop(ports);
         drop(store);

@@ -92,7 +92,10 @@ impl Arm {
     }
 
     pub fn cache(&self, name: &str) -> Cache {
-        Cache { arm: self.clone(), path: format!("/subscriptions/my-sub/resourceGroups/my-rg/providers/Microsoft.Cache/redis/{name}") }
+        Cache {
+            arm: self.clone(),
+            path: format!("/subscriptions/my-sub/resourceGroups/my-rg/providers/Microsoft.Cache/redis/{name}"),
+        }
     }
 }
 
@@ -179,7 +182,8 @@ impl Cache {
 
     /// A connection of the redis crate, with a password.
     pub fn connect(&self, key: &str) -> redis::RedisResult<redis::Connection> {
-        redis::Client::open(format!("redis://:{}@localhost:{}", percent(key), self.port()))?.get_connection_with_timeout(Duration::from_secs(10))
+        redis::Client::open(format!("redis://:{}@localhost:{}", percent(key), self.port()))?
+            .get_connection_with_timeout(Duration::from_secs(10))
     }
 }
 

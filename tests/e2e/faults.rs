@@ -29,7 +29,9 @@ fn write(cache: &Cache) {
 /// What was written can be read with the key, as soon as the server answers again.
 fn read(cache: &Cache, key: &str) {
     wait_for("the data to be read", || {
-        cache.connect(key).and_then(|mut connection| redis::cmd("GET").arg("greeting").query::<Option<String>>(&mut connection))
+        cache
+            .connect(key)
+            .and_then(|mut connection| redis::cmd("GET").arg("greeting").query::<Option<String>>(&mut connection))
             .is_ok_and(|greeting| greeting.as_deref() == Some("hello"))
     });
 }
@@ -113,7 +115,11 @@ fn a_put_during_deleting_is_refused_and_works_afterwards(runtime: Runtime) {
     }
     cache.settled("Succeeded");
     let mut connection = cache.connect(&cache.keys()[0]).unwrap();
-    assert_eq!(redis::cmd("GET").arg("greeting").query::<Option<String>>(&mut connection).unwrap(), None, "a new cache is empty");
+    assert_eq!(
+        redis::cmd("GET").arg("greeting").query::<Option<String>>(&mut connection).unwrap(),
+        None,
+        "a new cache is empty"
+    );
 }
 
 fn a_killed_server_comes_back_with_its_keys_and_data(runtime: Runtime) {
@@ -241,7 +247,10 @@ mod process_only {
         cache.post("listKeys", &json!(null)).expect(200);
         cache.remove();
         let operation = gateway.arm().get(created.header("azure-asyncoperation").unwrap()).body;
-        assert_eq!((operation["status"].as_str(), operation["error"]["code"].as_str()), (Some("Failed"), Some("OperationPreempted")));
+        assert_eq!(
+            (operation["status"].as_str(), operation["error"]["code"].as_str()),
+            (Some("Failed"), Some("OperationPreempted"))
+        );
         assert_eq!(gateway.leftovers(), Vec::<String>::new());
     }
 

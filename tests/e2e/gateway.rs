@@ -221,7 +221,9 @@ impl Drop for Gateway {
             Runtime::Process => {
                 // Only what a killed gateway left running.
                 for folder in folders(&self.data().join("workloads")) {
-                    let pid = fs::read_to_string(Path::new(&folder).join("pid")).ok().and_then(|pid| pid.trim().parse::<u32>().ok());
+                    let pid = fs::read_to_string(Path::new(&folder).join("pid"))
+                        .ok()
+                        .and_then(|pid| pid.trim().parse::<u32>().ok());
                     if let Some(pid) = pid.filter(|pid| runs_in(*pid, Path::new(&folder))) {
                         send(pid, "KILL");
                     }

@@ -22,7 +22,10 @@ fn a_cache_is_created_used_rotated_and_deleted(runtime: Runtime) {
     let created = cache.put(&quickstart()).expect(201);
     assert_eq!(created.state(), "Creating");
     assert_eq!(created.body["type"], "Microsoft.Cache/Redis");
-    assert_eq!(created.body["id"], "/subscriptions/my-sub/resourceGroups/my-rg/providers/Microsoft.Cache/Redis/my-cache");
+    assert_eq!(
+        created.body["id"],
+        "/subscriptions/my-sub/resourceGroups/my-rg/providers/Microsoft.Cache/Redis/my-cache"
+    );
     let keys = cache.keys();
     assert_eq!(created.body["properties"]["accessKeys"], json!({ "primaryKey": keys[0], "secondaryKey": keys[1] }));
 
@@ -76,7 +79,8 @@ fn tags_and_configuration_can_be_patched(runtime: Runtime) {
     assert_eq!(settled["properties"]["redisConfiguration"]["maxmemory-policy"], "allkeys-lru");
     assert_eq!(settled["tags"], json!({ "team": "b" }), "what the patch does not name stays");
     let mut connection = cache.connect(&cache.keys()[0]).unwrap();
-    let (_, actual): (String, String) = redis::cmd("CONFIG").arg("GET").arg("maxmemory-policy").query(&mut connection).unwrap();
+    let (_, actual): (String, String) =
+        redis::cmd("CONFIG").arg("GET").arg("maxmemory-policy").query(&mut connection).unwrap();
     assert_eq!(actual, "allkeys-lru", "the running server has it");
 }
 
@@ -96,7 +100,9 @@ fn both_lists_show_what_is_in_them(runtime: Runtime) {
     in_group("two", "c");
 
     let names = |scope: &str| {
-        let listed = arm.get(&format!("/subscriptions/my-sub{scope}/providers/Microsoft.Cache/redis?api-version={VERSION}")).expect(200);
+        let listed = arm
+            .get(&format!("/subscriptions/my-sub{scope}/providers/Microsoft.Cache/redis?api-version={VERSION}"))
+            .expect(200);
         let caches = listed.body["value"].as_array().unwrap().clone();
         assert!(caches.iter().all(|cache| cache["properties"]["accessKeys"].is_null()), "no keys in lists");
         caches.iter().map(|cache| cache["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
@@ -130,7 +136,10 @@ fn a_long_running_operation_can_be_followed(runtime: Runtime) {
 
     let created = cache.put(&quickstart()).expect(201);
     let status = created.header("azure-asyncoperation").unwrap().to_owned();
-    assert!(status.starts_with(&format!("http://localhost:{}/subscriptions/my-sub/providers/Microsoft.Cache/locations/eastus/asyncOperations/", gateway.port)));
+    assert!(status.starts_with(&format!(
+        "http://localhost:{}/subscriptions/my-sub/providers/Microsoft.Cache/locations/eastus/asyncOperations/",
+        gateway.port
+    )));
     assert!(created.header("location").unwrap().contains("/Redis/my-cache?api-version="));
     assert!(created.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
     let mut seen = Vec::new();

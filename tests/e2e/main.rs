@@ -22,5 +22,7 @@ mod clients;
 mod faults;
 mod gateway;
 mod lifecycle;
+mod readme;
 mod refusals;
+mod secrets;
 mod settings;

@@ -30,7 +30,7 @@ fn with(pointer: &str, value: Value) -> Value {
 }
 
 #[test]
-fn bodies_that_are_refused_change_nothing() {
+fn bad_input_changes_nothing() {
     let gateway = mocked();
     let cache = gateway.arm().cache("my-cache");
     let put = |body: &[u8]| gateway.arm().send("PUT", &cache.url(), Some(body));
@@ -76,26 +76,145 @@ fn the_wording_of_the_front_door() {
     let redis = |rest: &str| format!("{GROUP}/providers/Microsoft.Cache/redis{rest}");
     let version = format!("?api-version={VERSION}");
 
-    check("GET", &redis("/my-cache"), None, expect!["400 MissingApiVersionParameter: The api-version query parameter (?api-version=) is required for all requests."]);
-    check("GET", &redis("/other?api-version=2024-11-01"), None, expect!["404 ResourceNotFound: The Resource 'Microsoft.Cache/Redis/other' under resource group 'my-rg' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"]);
-    check("PATCH", &redis("/other?api-version=2024-11-01"), Some(json!({})), expect!["404 ResourceNotFound: The Resource 'Microsoft.Cache/Redis/other' under resource group 'my-rg' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"]);
-    check("POST", &redis("/other/listKeys?api-version=2024-11-01"), None, expect!["404 ResourceNotFound: The Resource 'Microsoft.Cache/Redis/other' under resource group 'my-rg' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"]);
-    check("POST", &redis(&format!("/my-cache{version}")), Some(json!({})), expect!["405 HttpMethodNotAllowed: The HTTP method 'POST' is not supported at this URL. Supported: GET, PUT, PATCH, DELETE."]);
-    check("DELETE", &redis(&version), None, expect!["405 HttpMethodNotAllowed: The HTTP method 'DELETE' is not supported at this URL. Supported: GET."]);
-    check("GET", &redis(&format!("/my-cache/listKeys{version}")), None, expect!["405 HttpMethodNotAllowed: The HTTP method 'GET' is not supported at this URL. Supported: POST."]);
-    check("GET", &redis(&format!("/my-cache/colours{version}")), None, expect!["404 InvalidResourceType: The resource type could not be found in the namespace 'Microsoft.Cache' for api version '2024-11-01'."]);
-    check("GET", &format!("{GROUP}/providers/Microsoft.Cache/memcached/a{version}"), None, expect!["404 InvalidResourceType: The resource type could not be found in the namespace 'Microsoft.Cache' for api version '2024-11-01'."]);
-    check("GET", &format!("{GROUP}/providers/Microsoft.Storage/storageAccounts/a{version}"), None, expect!["404 InvalidResourceNamespace: The resource namespace 'Microsoft.Storage' is invalid. This gateway serves: Microsoft.Cache."]);
-    check("GET", &format!("/providers/Microsoft.Cache/redis/a{version}"), None, expect!["404 MissingSubscription: The request did not have a subscription or a valid tenant level resource provider."]);
-    check("GET", "/nothing", None, expect!["404 NotFound: No such path: '/nothing'. Resources are at /subscriptions/{subscription}/resourceGroups/{group}/providers/{namespace}/{type}/{name}; the gateway's own state at /health and /ready."]);
-    check("GET", &format!("/subscriptions/my%20sub/providers/Microsoft.Cache/redis{version}"), None, expect!["400 InvalidSubscriptionId: The provided subscription identifier 'my sub' is malformed or invalid."]);
-    check("GET", &format!("/subscriptions/s/resourceGroups/ends./providers/Microsoft.Cache/redis{version}"), None, expect!["400 InvalidResourceGroupName: The resource group name 'ends.' is invalid. It has 1 to 90 letters, digits, '-', '_', '(', ')' and '.', and does not end with '.'."]);
-    check("GET", &redis(&format!("/a%2Fb{version}")), None, expect!["400 InvalidRequestUri: The path '/subscriptions/my-sub/resourceGroups/my-rg/providers/Microsoft.Cache/redis/a%2Fb' is malformed: a segment is not valid percent-encoded UTF-8, or holds a '/' or a control character."]);
-    check("PUT", &redis(&format!("/my-cache{version}")), Some(with("/location", json!("westus"))), expect!["409 InvalidResourceLocation at location: The resource 'my-cache' already exists in location 'eastus' in resource group 'my-rg'. A resource with the same name cannot be created in location 'westus'. Please select a new resource name."]);
-    check("PUT", &redis(&format!("/my-cache{version}")), Some(with("/properties/provisioningState", json!("Failed"))), expect!["400 InvalidRequestContent at properties.provisioningState: The provisioningState 'Failed' of the request is not the resource's, which is 'Succeeded'. It is read-only: leave it out."]);
+    check(
+        "GET",
+        &redis("/my-cache"),
+        None,
+        expect![
+            "400 MissingApiVersionParameter: The api-version query parameter (?api-version=) is required for all requests."
+        ],
+    );
+    check(
+        "GET",
+        &redis("/other?api-version=2024-11-01"),
+        None,
+        expect![
+            "404 ResourceNotFound: The Resource 'Microsoft.Cache/Redis/other' under resource group 'my-rg' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"
+        ],
+    );
+    check(
+        "PATCH",
+        &redis("/other?api-version=2024-11-01"),
+        Some(json!({})),
+        expect![
+            "404 ResourceNotFound: The Resource 'Microsoft.Cache/Redis/other' under resource group 'my-rg' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"
+        ],
+    );
+    check(
+        "POST",
+        &redis("/other/listKeys?api-version=2024-11-01"),
+        None,
+        expect![
+            "404 ResourceNotFound: The Resource 'Microsoft.Cache/Redis/other' under resource group 'my-rg' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"
+        ],
+    );
+    check(
+        "POST",
+        &redis(&format!("/my-cache{version}")),
+        Some(json!({})),
+        expect![
+            "405 HttpMethodNotAllowed: The HTTP method 'POST' is not supported at this URL. Supported: GET, PUT, PATCH, DELETE."
+        ],
+    );
+    check(
+        "DELETE",
+        &redis(&version),
+        None,
+        expect!["405 HttpMethodNotAllowed: The HTTP method 'DELETE' is not supported at this URL. Supported: GET."],
+    );
+    check(
+        "GET",
+        &redis(&format!("/my-cache/listKeys{version}")),
+        None,
+        expect!["405 HttpMethodNotAllowed: The HTTP method 'GET' is not supported at this URL. Supported: POST."],
+    );
+    check(
+        "GET",
+        &redis(&format!("/my-cache/colours{version}")),
+        None,
+        expect![
+            "404 InvalidResourceType: The resource type could not be found in the namespace 'Microsoft.Cache' for api version '2024-11-01'."
+        ],
+    );
+    check(
+        "GET",
+        &format!("{GROUP}/providers/Microsoft.Cache/memcached/a{version}"),
+        None,
+        expect![
+            "404 InvalidResourceType: The resource type could not be found in the namespace 'Microsoft.Cache' for api version '2024-11-01'."
+        ],
+    );
+    check(
+        "GET",
+        &format!("{GROUP}/providers/Microsoft.Storage/storageAccounts/a{version}"),
+        None,
+        expect![
+            "404 InvalidResourceNamespace: The resource namespace 'Microsoft.Storage' is invalid. This gateway serves: Microsoft.Cache."
+        ],
+    );
+    check(
+        "GET",
+        &format!("/providers/Microsoft.Cache/redis/a{version}"),
+        None,
+        expect![
+            "404 MissingSubscription: The request did not have a subscription or a valid tenant level resource provider."
+        ],
+    );
+    check(
+        "GET",
+        "/nothing",
+        None,
+        expect![
+            "404 NotFound: No such path: '/nothing'. Resources are at /subscriptions/{subscription}/resourceGroups/{group}/providers/{namespace}/{type}/{name}; the gateway's own state at /health and /ready."
+        ],
+    );
+    check(
+        "GET",
+        &format!("/subscriptions/my%20sub/providers/Microsoft.Cache/redis{version}"),
+        None,
+        expect!["400 InvalidSubscriptionId: The provided subscription identifier 'my sub' is malformed or invalid."],
+    );
+    check(
+        "GET",
+        &format!("/subscriptions/s/resourceGroups/ends./providers/Microsoft.Cache/redis{version}"),
+        None,
+        expect![
+            "400 InvalidResourceGroupName: The resource group name 'ends.' is invalid. It has 1 to 90 letters, digits, '-', '_', '(', ')' and '.', and does not end with '.'."
+        ],
+    );
+    check(
+        "GET",
+        &redis(&format!("/a%2Fb{version}")),
+        None,
+        expect![
+            "400 InvalidRequestUri: The path '/subscriptions/my-sub/resourceGroups/my-rg/providers/Microsoft.Cache/redis/a%2Fb' is malformed: a segment is not valid percent-encoded UTF-8, or holds a '/' or a control character."
+        ],
+    );
+    check(
+        "PUT",
+        &redis(&format!("/my-cache{version}")),
+        Some(with("/location", json!("westus"))),
+        expect![
+            "409 InvalidResourceLocation at location: The resource 'my-cache' already exists in location 'eastus' in resource group 'my-rg'. A resource with the same name cannot be created in location 'westus'. Please select a new resource name."
+        ],
+    );
+    check(
+        "PUT",
+        &redis(&format!("/my-cache{version}")),
+        Some(with("/properties/provisioningState", json!("Failed"))),
+        expect![
+            "400 InvalidRequestContent at properties.provisioningState: The provisioningState 'Failed' of the request is not the resource's, which is 'Succeeded'. It is read-only: leave it out."
+        ],
+    );
     let unknown = arm.get(&redis("/my-cache?api-version=1999-01-01"));
     assert_eq!((unknown.status, unknown.code()), (400, "NoRegisteredProviderFound"));
-    assert!(unknown.message().contains("for type 'Redis'. The supported api-versions are '2025-08-01-preview, 2024-11-01, "), "{}", unknown.message());
+    assert!(
+        unknown
+            .message()
+            .contains("for type 'Redis'. The supported api-versions are '2025-08-01-preview, 2024-11-01, "),
+        "{}",
+        unknown.message()
+    );
 }
 
 #[test]
@@ -128,7 +247,10 @@ fn paths_reach_the_same_cache_in_any_casing_and_names_keep_the_last_one() {
     assert_eq!(arm.get(&format!("{shouted}?API-VERSION={VERSION}")).expect(200).body["name"], "my-cache");
     let body = quickstart().to_string();
     let replaced = arm.send("PUT", &format!("/{shouted}?api-version={VERSION}"), Some(body.as_bytes())).expect(200);
-    assert_eq!(replaced.body["id"], "/subscriptions/MY-SUB/resourceGroups/MY-RG/providers/Microsoft.Cache/Redis/MY-CACHE");
+    assert_eq!(
+        replaced.body["id"],
+        "/subscriptions/MY-SUB/resourceGroups/MY-RG/providers/Microsoft.Cache/Redis/MY-CACHE"
+    );
     assert_eq!(cache.get().expect(200).body["name"], "MY-CACHE");
 }
 
@@ -136,7 +258,11 @@ fn paths_reach_the_same_cache_in_any_casing_and_names_keep_the_last_one() {
 fn leniency_and_strictness_are_settings() {
     let lenient = Gateway::with(
         Runtime::None,
-        &[("FLOCI_AZ_SERVICES_REDIS_MOCKED", "true"), ("FLOCI_AZ_ARM_STRICT", "false"), ("FLOCI_AZ_ARM_STRICT_GROUPS", "true")],
+        &[
+            ("FLOCI_AZ_SERVICES_REDIS_MOCKED", "true"),
+            ("FLOCI_AZ_ARM_STRICT", "false"),
+            ("FLOCI_AZ_ARM_STRICT_GROUPS", "true"),
+        ],
     );
     let (arm, cache) = (lenient.arm(), lenient.arm().cache("my-cache"));
     assert_eq!(cache.put(&quickstart()).expect(404).code(), "ResourceGroupNotFound");
@@ -183,4 +309,40 @@ fn without_a_runtime_a_creation_fails_with_what_to_do() {
     assert_eq!(operation["error"]["code"], "RuntimeUnavailable");
     assert!(operation["error"]["message"].as_str().unwrap().contains("FLOCI_AZ_RUNTIME"), "{operation:#}");
     cache.remove();
+}
+
+/// Dropping every instance of every plugin between any two requests changes no answer.
+#[test]
+fn plugin_holds_no_state() {
+    let answers = |between: &mut dyn FnMut(&mut Gateway)| {
+        let mut gateway = Gateway::with(Runtime::None, &[("FLOCI_AZ_SERVICES_REDIS_MOCKED", "true")]);
+        let cache = gateway.arm().cache("my-cache");
+        let requests: [&dyn Fn() -> Answer; 7] = [
+            &|| cache.put(&quickstart()),
+            &|| cache.get(),
+            &|| cache.patch(&json!({ "properties": { "redisConfiguration": { "maxmemory-policy": "noeviction" } } })),
+            &|| cache.put(&with("/properties/sku/capacity", json!(1))),
+            &|| cache.regenerate("Primary"),
+            &|| cache.get(),
+            &|| cache.put(&with("/properties/sku/name", json!("Gold"))),
+        ];
+        let mut answers = Vec::new();
+        for request in requests {
+            let mut answer = request();
+            for keys in ["/properties/accessKeys", "/primaryKey", "/secondaryKey"] {
+                if let Some(keys) = answer.body.pointer_mut(keys).filter(|keys| !keys.is_null()) {
+                    *keys = json!("random");
+                }
+            }
+            answers.push((answer.status, answer.body));
+            between(&mut gateway);
+        }
+        answers
+    };
+    let kept = answers(&mut |_| {});
+    let dropped = answers(&mut |gateway| {
+        gateway.kill();
+        gateway.spawn();
+    });
+    assert_eq!(kept, dropped);
 }

@@ -30,7 +30,8 @@ fn what_is_not_understood_stops_the_start() {
 fn the_file_is_read_and_variables_win() {
     let mut gateway = Gateway::prepare(Runtime::None, &[]);
     let file = gateway.folder.path().join("floci-az.yml");
-    fs::write(&file, "floci-az:\n  storage:\n    mode: memory\n  services:\n    redis:\n      mocked: false\n").unwrap();
+    fs::write(&file, "floci-az:\n  storage:\n    mode: memory\n  services:\n    redis:\n      mocked: false\n")
+        .unwrap();
     gateway.set("FLOCI_AZ_SERVICES_REDIS_MOCKED", "true");
     gateway.spawn();
     assert_eq!(gateway.arm().get("/health").body["storage"], "memory", "from the file");
@@ -63,12 +64,17 @@ fn the_start_prints_address_runtime_plugin_and_the_next_command() {
     let gateway = Gateway::start(Runtime::None);
     wait_for("the banner", || gateway.log_text().contains("curl"));
     let text = gateway.log_text();
-    for expected in [&format!("http://localhost:{}", gateway.port), "runtime  none", "Microsoft.Cache", "curl -s -X PUT"] {
+    for expected in
+        [&format!("http://localhost:{}", gateway.port), "runtime  none", "Microsoft.Cache", "curl -s -X PUT"]
+    {
         assert!(text.contains(expected), "no {expected:?} in:\n{text}");
     }
     for path in ["/health", "/_floci/health"] {
         let health = gateway.arm().get(path).expect(200).body;
-        assert_eq!((health["status"].as_str(), health["plugins"][0]["namespace"].as_str()), (Some("UP"), Some("Microsoft.Cache")));
+        assert_eq!(
+            (health["status"].as_str(), health["plugins"][0]["namespace"].as_str()),
+            (Some("UP"), Some("Microsoft.Cache"))
+        );
     }
     gateway.arm().get("/ready").expect(200);
 }

@@ -58,7 +58,10 @@ impl Admin {
     fn ready(&self) -> Reply {
         match self.reconciler.unseen() {
             0 => Reply::json(StatusCode::OK, json!({ "status": "READY" })),
-            unseen => Reply::json(StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "STARTING", "resourcesToRestore": unseen })),
+            unseen => Reply::json(
+                StatusCode::SERVICE_UNAVAILABLE,
+                json!({ "status": "STARTING", "resourcesToRestore": unseen }),
+            ),
         }
     }
 }

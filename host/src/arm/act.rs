@@ -75,18 +75,26 @@ async fn invoke(
 }
 
 fn reply(served: &Served, answer: &Answer) -> Result<Reply, ArmError> {
-    let wrong = |what: String| ArmError::plugin_failed(&format!("the plugin {} answered {what}", served.revision.label()));
+    let wrong =
+        |what: String| ArmError::plugin_failed(&format!("the plugin {} answered {what}", served.revision.label()));
     let status = StatusCode::from_u16(answer.status).ok().filter(StatusCode::is_success);
-    let status = status.ok_or_else(|| wrong(format!("with the status {}, which has to be 200 to 299", answer.status)))?;
+    let status =
+        status.ok_or_else(|| wrong(format!("with the status {}, which has to be 200 to 299", answer.status)))?;
     if answer.body.is_empty() {
         return Ok(Reply::empty(status));
     }
-    let body = serde_json::from_str(&answer.body).map_err(|error| wrong(format!("with a body that is no JSON: {error}")))?;
+    let body =
+        serde_json::from_str(&answer.body).map_err(|error| wrong(format!("with a body that is no JSON: {error}")))?;
     Ok(Reply::json(status, body))
 }
 
 /// Stores what the action changed, and starts an operation if work is left.
-async fn store(door: &FrontDoor, served: &Served, record: &Record, answer: Answer) -> Result<Option<Operation>, ArmError> {
+async fn store(
+    door: &FrontDoor,
+    served: &Served,
+    record: &Record,
+    answer: Answer,
+) -> Result<Option<Operation>, ArmError> {
     let operation = match answer.work {
         Work::Settled => None,
         Work::Reconcile => Some(Operation::start(&record.id, &record.location)),

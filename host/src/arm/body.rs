@@ -26,7 +26,12 @@ impl Body {
         let location = match members.shift_remove("location") {
             None | Some(Value::Null) => None,
             Some(Value::String(location)) => Some(location),
-            Some(other) => return Err(ArmError::invalid_request_content(format!("'location' has to be a string, found {other}"), "location")),
+            Some(other) => {
+                return Err(ArmError::invalid_request_content(
+                    format!("'location' has to be a string, found {other}"),
+                    "location",
+                ));
+            }
         };
         let tags = members.shift_remove("tags");
         if let Some(unknown) = members.keys().find(|name| !PLUGINS.contains(&name.as_str())) {
@@ -35,9 +40,14 @@ impl Body {
         }
         match members.get_mut("properties") {
             None => {}
-            Some(Value::Object(properties)) => check_provisioning_state(properties.shift_remove("provisioningState"), current)?,
+            Some(Value::Object(properties)) => {
+                check_provisioning_state(properties.shift_remove("provisioningState"), current)?
+            }
             Some(other) => {
-                return Err(ArmError::invalid_request_content(format!("'properties' has to be an object, found {other}"), "properties"));
+                return Err(ArmError::invalid_request_content(
+                    format!("'properties' has to be an object, found {other}"),
+                    "properties",
+                ));
             }
         }
         Ok(Body { location, tags, document: members })

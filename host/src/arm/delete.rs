@@ -10,7 +10,12 @@ use super::operation::{Operation, Status};
 use super::record::{Provisioning, Record};
 use super::request::{Reply, Request, operation_url};
 
-pub(super) async fn delete(door: &FrontDoor, id: &ResourceId, version: &str, request: &Request) -> Result<Reply, ArmError> {
+pub(super) async fn delete(
+    door: &FrontDoor,
+    id: &ResourceId,
+    version: &str,
+    request: &Request,
+) -> Result<Reply, ArmError> {
     let key = id.key();
     let _held = door.locks.write(&key).await;
     let Some(current) = door.inventory().get(&key) else {
@@ -19,7 +24,10 @@ pub(super) async fn delete(door: &FrontDoor, id: &ResourceId, version: &str, req
     if request.if_match.as_deref().is_some_and(|condition| condition != "*") {
         return Err(ArmError::precondition_failed("If-Match", id));
     }
-    let before = current.operation.and_then(|id| door.inventory().operation(&id)).filter(|operation| operation.status == Status::InProgress);
+    let before = current
+        .operation
+        .and_then(|id| door.inventory().operation(&id))
+        .filter(|operation| operation.status == Status::InProgress);
     let operation = match (current.provisioning, before) {
         // Asked again: the same operation.
         (Provisioning::Deleting, Some(running)) => (*running).clone(),

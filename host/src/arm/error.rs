@@ -48,7 +48,9 @@ impl ArmError {
     }
 
     pub fn invalid_api_version(found: &str) -> ArmError {
-        let message = format!("The api-version '{found}' is invalid. It has to be a date such as 2024-11-01, with an optional suffix such as -preview.");
+        let message = format!(
+            "The api-version '{found}' is invalid. It has to be a date such as 2024-11-01, with an optional suffix such as -preview."
+        );
         ArmError::new(StatusCode::BAD_REQUEST, "InvalidApiVersionParameter", message)
     }
 
@@ -63,7 +65,8 @@ impl ArmError {
     }
 
     pub fn unknown_namespace(namespace: &str, served: &[&str]) -> ArmError {
-        let message = format!("The resource namespace '{namespace}' is invalid. This gateway serves: {}.", served.join(", "));
+        let message =
+            format!("The resource namespace '{namespace}' is invalid. This gateway serves: {}.", served.join(", "));
         ArmError::new(StatusCode::NOT_FOUND, "InvalidResourceNamespace", message)
     }
 
@@ -76,7 +79,8 @@ impl ArmError {
 
     pub fn unknown_type(namespace: &str, version: Option<&str>) -> ArmError {
         let version = version.unwrap_or_default();
-        let message = format!("The resource type could not be found in the namespace '{namespace}' for api version '{version}'.");
+        let message =
+            format!("The resource type could not be found in the namespace '{namespace}' for api version '{version}'.");
         ArmError::new(StatusCode::NOT_FOUND, "InvalidResourceType", message)
     }
 
@@ -98,7 +102,11 @@ impl ArmError {
     }
 
     pub fn group_not_found(group: &str) -> ArmError {
-        ArmError::new(StatusCode::NOT_FOUND, "ResourceGroupNotFound", format!("Resource group '{group}' could not be found."))
+        ArmError::new(
+            StatusCode::NOT_FOUND,
+            "ResourceGroupNotFound",
+            format!("Resource group '{group}' could not be found."),
+        )
     }
 
     pub fn group_not_empty(group: &str, resources: usize) -> ArmError {
@@ -117,7 +125,8 @@ impl ArmError {
     }
 
     pub fn parent_not_found(id: &ResourceId) -> ArmError {
-        let message = format!("Can not perform requested operation on nested resource. Parent resource of '{id}' not found.");
+        let message =
+            format!("Can not perform requested operation on nested resource. Parent resource of '{id}' not found.");
         ArmError::new(StatusCode::NOT_FOUND, "ParentResourceNotFound", message)
     }
 
@@ -127,12 +136,21 @@ impl ArmError {
     }
 
     pub fn action_not_found(name: &str, id: &ResourceId, known: &[&str]) -> ArmError {
-        let message = format!("The action '{name}' is not one of type '{}'. Its actions are: {}.", id.full_type(), known.join(", "));
+        let message = format!(
+            "The action '{name}' is not one of type '{}'. Its actions are: {}.",
+            id.full_type(),
+            known.join(", ")
+        );
         ArmError::new(StatusCode::NOT_FOUND, "ResourceTypeActionNotFound", message)
     }
 
     pub fn location_required() -> ArmError {
-        ArmError::new(StatusCode::BAD_REQUEST, "LocationRequired", "The location property is required for this definition.").at("location")
+        ArmError::new(
+            StatusCode::BAD_REQUEST,
+            "LocationRequired",
+            "The location property is required for this definition.",
+        )
+        .at("location")
     }
 
     pub fn location_not_available(found: &str, full_type: &str, offered: &[&str]) -> ArmError {
@@ -188,7 +206,8 @@ impl ArmError {
     }
 
     pub fn being_deleted(id: &ResourceId) -> ArmError {
-        let message = format!("The resource '{id}' is being deleted. Wait until a GET of it answers 404, then try again.");
+        let message =
+            format!("The resource '{id}' is being deleted. Wait until a GET of it answers 404, then try again.");
         ArmError::new(StatusCode::CONFLICT, "Conflict", message)
     }
 
@@ -199,7 +218,10 @@ impl ArmError {
 
     pub fn method_not_allowed(method: &str, allow: &'static str) -> ArmError {
         let message = format!("The HTTP method '{method}' is not supported at this URL. Supported: {allow}.");
-        ArmError { allow: Some(allow), ..ArmError::new(StatusCode::METHOD_NOT_ALLOWED, "HttpMethodNotAllowed", message) }
+        ArmError {
+            allow: Some(allow),
+            ..ArmError::new(StatusCode::METHOD_NOT_ALLOWED, "HttpMethodNotAllowed", message)
+        }
     }
 
     pub fn unknown_path(path: &str) -> ArmError {
@@ -210,7 +232,9 @@ impl ArmError {
     }
 
     pub fn malformed_path(path: &str) -> ArmError {
-        let message = format!("The path '{path}' is malformed: a segment is not valid percent-encoded UTF-8, or holds a '/' or a control character.");
+        let message = format!(
+            "The path '{path}' is malformed: a segment is not valid percent-encoded UTF-8, or holds a '/' or a control character."
+        );
         ArmError::new(StatusCode::BAD_REQUEST, "InvalidRequestUri", message)
     }
 
@@ -220,17 +244,26 @@ impl ArmError {
     }
 
     pub fn unreadable_body(reason: impl std::fmt::Display) -> ArmError {
-        ArmError::new(StatusCode::BAD_REQUEST, "InvalidRequestContent", format!("The request's body could not be read to its end: {reason}."))
+        ArmError::new(
+            StatusCode::BAD_REQUEST,
+            "InvalidRequestContent",
+            format!("The request's body could not be read to its end: {reason}."),
+        )
     }
 
     pub fn shutting_down() -> ArmError {
-        let message = "The gateway is shutting down and accepts no more changes. Try again when it has been started again.";
+        let message =
+            "The gateway is shutting down and accepts no more changes. Try again when it has been started again.";
         ArmError::new(StatusCode::SERVICE_UNAVAILABLE, "ServerShuttingDown", message)
     }
 
     /// The gateway itself failed; nothing was stored.
     pub fn internal(what: impl std::fmt::Display) -> ArmError {
-        ArmError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", format!("The gateway could not carry out the request: {what}."))
+        ArmError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalServerError",
+            format!("The gateway could not carry out the request: {what}."),
+        )
     }
 
     pub fn plugin_failed(what: &str) -> ArmError {
@@ -247,7 +280,9 @@ impl From<crate::state::StoreError> for ArmError {
 impl From<CallError> for ArmError {
     fn from(error: CallError) -> ArmError {
         match error {
-            CallError::TimedOut { .. } => ArmError::new(StatusCode::GATEWAY_TIMEOUT, "PluginTimedOut", error.to_string()),
+            CallError::TimedOut { .. } => {
+                ArmError::new(StatusCode::GATEWAY_TIMEOUT, "PluginTimedOut", error.to_string())
+            }
             CallError::Failed { .. } => ArmError::plugin_failed(&error.to_string()),
         }
     }
@@ -296,7 +331,9 @@ mod tests {
 
     #[test]
     fn a_plugin_can_refuse_but_not_fail_the_gateway() {
-        for (given, answered) in [(400, 400), (404, 404), (409, 409), (499, 499), (200, 400), (302, 400), (500, 400), (503, 400), (0, 400)] {
+        for (given, answered) in
+            [(400, 400), (404, 404), (409, 409), (499, 499), (200, 400), (302, 400), (500, 400), (503, 400), (0, 400)]
+        {
             let rejection = Rejection { status: given, code: "X".to_owned(), message: "x".to_owned(), target: None };
             assert_eq!(ArmError::from(rejection).status.as_u16(), answered, "{given}");
         }

@@ -65,7 +65,9 @@ pub struct ResourceId {
 
 /// Why a text is not a resource id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a resource id: expected /subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{{namespace}}/{{type}}/{{name}}")]
+#[error(
+    "'{0}' is not a resource id: expected /subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{{namespace}}/{{type}}/{{name}}"
+)]
 pub struct InvalidId(String);
 
 impl ResourceId {
@@ -80,7 +82,8 @@ impl ResourceId {
     pub fn parse(text: &str) -> Result<ResourceId, InvalidId> {
         let invalid = || InvalidId(text.to_owned());
         let segments: Vec<&str> = text.trim_end_matches('/').split('/').collect();
-        let [root, subscriptions, subscription, groups, group, providers, namespace, path @ ..] = segments.as_slice() else {
+        let [root, subscriptions, subscription, groups, group, providers, namespace, path @ ..] = segments.as_slice()
+        else {
             return Err(invalid());
         };
         let words = root.is_empty()
@@ -141,7 +144,12 @@ mod tests {
 
     fn check(text: &str, expected: Expect) {
         let actual = match ResourceId::parse(text) {
-            Ok(id) => format!("{id}\n{} named {} under {:?}", id.full_type(), id.name(), id.parent().map(|key| key.to_string())),
+            Ok(id) => format!(
+                "{id}\n{} named {} under {:?}",
+                id.full_type(),
+                id.name(),
+                id.parent().map(|key| key.to_string())
+            ),
             Err(error) => error.to_string(),
         };
         expected.assert_eq(&actual);

@@ -56,7 +56,9 @@ impl Inventory {
         Ok(Inventory {
             store,
             resources: RwLock::new(resources.into_values().map(|record| (record.id.key(), Arc::new(record))).collect()),
-            operations: RwLock::new(operations.into_values().map(|operation| (operation.id, Arc::new(operation))).collect()),
+            operations: RwLock::new(
+                operations.into_values().map(|operation| (operation.id, Arc::new(operation))).collect(),
+            ),
             groups: RwLock::new(groups.into_values().map(|group| (group.key(), Arc::new(group))).collect()),
             ended: Notify::new(),
         })
@@ -107,7 +109,11 @@ impl Inventory {
 
     /// Stores a transition, and the operations that it starts or ends, in one step. Ended operations that are too old
     /// are forgotten on the way.
-    pub async fn commit(&self, transition: Transition, operations: impl IntoIterator<Item = Operation>) -> Result<(), StoreError> {
+    pub async fn commit(
+        &self,
+        transition: Transition,
+        operations: impl IntoIterator<Item = Operation>,
+    ) -> Result<(), StoreError> {
         let changed: Vec<Operation> = operations.into_iter().collect();
         let mut batch = match &transition {
             Transition::Store(record) => Batch::default().put(RESOURCES, record.id.key().as_str(), encode(record)?),
@@ -137,7 +143,11 @@ impl Inventory {
     fn outdated(&self) -> Vec<Uuid> {
         let now = Timestamp::now();
         let is_old = |ended: Timestamp| now.duration_since(ended).unsigned_abs() > KEPT;
-        read(&self.operations).values().filter(|operation| operation.ended.is_some_and(is_old)).map(|operation| operation.id).collect()
+        read(&self.operations)
+            .values()
+            .filter(|operation| operation.ended.is_some_and(is_old))
+            .map(|operation| operation.id)
+            .collect()
     }
 
     pub fn group(&self, key: &Key) -> Option<Arc<Group>> {

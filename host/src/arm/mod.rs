@@ -126,7 +126,8 @@ impl FrontDoor {
     /// The api-version to answer in, if the service is on, the version is one of the type's and the scope is there.
     fn check<'a>(&self, served: &'a Served, asked: Option<&'a str>, scope: &Scope) -> Result<&'a str, ArmError> {
         let (plugin, settings) = (&served.plugin, &self.lender.settings);
-        if settings.get(plugin.service()).and_then(|values| values.get("enabled")).is_some_and(|value| value == "false") {
+        if settings.get(plugin.service()).and_then(|values| values.get("enabled")).is_some_and(|value| value == "false")
+        {
             return Err(ArmError::disabled_namespace(plugin.namespace(), plugin.service()));
         }
         let version = version::of_type(asked, plugin.namespace(), &served.kind, self.strictness)?;

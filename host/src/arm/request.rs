@@ -40,7 +40,9 @@ impl Request {
     pub fn object(&self) -> Result<Map<String, Value>, ArmError> {
         match serde_json::from_slice(&self.body) {
             Ok(Value::Object(object)) => Ok(object),
-            Ok(other) => Err(ArmError::invalid_request_content(format!("a JSON object is required, found {}", kind(&other)), "")),
+            Ok(other) => {
+                Err(ArmError::invalid_request_content(format!("a JSON object is required, found {}", kind(&other)), ""))
+            }
             Err(error) if self.body.is_empty() => {
                 tracing::debug!(%error, "empty body");
                 Err(ArmError::invalid_request_content("a JSON object is required, the body is empty", ""))

@@ -44,10 +44,22 @@ pub enum Target {
 /// A route's meaning before the request's own words are filled in.
 #[derive(Debug, Clone)]
 enum Route {
-    Resource { plugin: Arc<Plugin>, kind: String },
-    List { plugin: Arc<Plugin>, kind: String },
-    Action { plugin: Arc<Plugin>, kind: String, action: Action },
-    Operation { polled: Polled },
+    Resource {
+        plugin: Arc<Plugin>,
+        kind: String,
+    },
+    List {
+        plugin: Arc<Plugin>,
+        kind: String,
+    },
+    Action {
+        plugin: Arc<Plugin>,
+        kind: String,
+        action: Action,
+    },
+    Operation {
+        polled: Polled,
+    },
     Group,
     Groups,
     /// Below a provider, and none of its routes.
@@ -102,7 +114,8 @@ impl Router {
         for kind in &plugin.revision().manifest().types {
             let types: Vec<String> = kind.name.split('/').map(str::to_lowercase).collect();
             let Some((last, outer)) = types.split_last() else { continue };
-            let parents: String = outer.iter().enumerate().map(|(depth, word)| format!("{word}/{{n{depth}}}/")).collect();
+            let parents: String =
+                outer.iter().enumerate().map(|(depth, word)| format!("{word}/{{n{depth}}}/")).collect();
             let list = format!("{GROUP}/{provider}/{parents}{last}");
             let resource = format!("{list}/{{n{}}}", outer.len());
             let (plugin, name) = (plugin.clone(), kind.name.clone());
@@ -144,10 +157,13 @@ impl Router {
             Route::Groups => Target::Groups { subscription: segment(1) },
             Route::Group => Target::Group { scope: scope(true) },
             Route::Operation { polled } => Target::Operation { polled: *polled, id: segment(7) },
-            Route::List { plugin, kind } => Target::List { served: serve(plugin, kind, version)?, scope: scope(lower.contains("/resourcegroups/")) },
-            Route::Resource { plugin, kind } => {
-                Target::Resource { served: serve(plugin, kind, version)?, id: id(plugin, kind, &segments).ok_or_else(unknown)? }
+            Route::List { plugin, kind } => {
+                Target::List { served: serve(plugin, kind, version)?, scope: scope(lower.contains("/resourcegroups/")) }
             }
+            Route::Resource { plugin, kind } => Target::Resource {
+                served: serve(plugin, kind, version)?,
+                id: id(plugin, kind, &segments).ok_or_else(unknown)?,
+            },
             Route::Action { plugin, kind, action } => Target::Action {
                 served: serve(plugin, kind, version)?,
                 id: id(plugin, kind, &segments).ok_or_else(unknown)?,

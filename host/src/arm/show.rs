@@ -23,17 +23,30 @@ pub(super) async fn get(door: &FrontDoor, served: &Served, id: &ResourceId, vers
 pub(super) async fn list(door: &FrontDoor, served: &Served, scope: &Scope, version: &str) -> Result<Reply, ArmError> {
     let kind = format!("{}/{}", served.plugin.namespace(), served.kind.name);
     let inside = door.inventory().inside(scope);
-    let of_type: Vec<&Record> = inside.iter().map(AsRef::as_ref).filter(|record| record.id.full_type() == kind).collect();
+    let of_type: Vec<&Record> =
+        inside.iter().map(AsRef::as_ref).filter(|record| record.id.full_type() == kind).collect();
     let value = many(door, served, &of_type, Purpose::List, version).await?;
     Ok(Reply::json(StatusCode::OK, json!({ "value": value })))
 }
 
 /// A resource as a client sees it.
-pub(super) async fn one(door: &FrontDoor, served: &Served, record: &Record, purpose: Purpose, version: &str) -> Result<Value, ArmError> {
+pub(super) async fn one(
+    door: &FrontDoor,
+    served: &Served,
+    record: &Record,
+    purpose: Purpose,
+    version: &str,
+) -> Result<Value, ArmError> {
     Ok(many(door, served, &[record], purpose, version).await?.pop().unwrap_or_default())
 }
 
-async fn many(door: &FrontDoor, served: &Served, records: &[&Record], purpose: Purpose, version: &str) -> Result<Vec<Value>, ArmError> {
+async fn many(
+    door: &FrontDoor,
+    served: &Served,
+    records: &[&Record],
+    purpose: Purpose,
+    version: &str,
+) -> Result<Vec<Value>, ArmError> {
     if records.is_empty() || !served.kind.present_on.contains(&purpose) {
         return Ok(records.iter().map(|record| record.body()).collect());
     }
@@ -47,7 +60,12 @@ async fn many(door: &FrontDoor, served: &Served, records: &[&Record], purpose: P
     let imports = Imports::lend(&door.lender, &served.plugin, &served.revision, Phase::Pure, subject);
     let documents = served.revision.present(imports, &views).await?;
     if documents.len() != records.len() {
-        let found = format!("the plugin {} presented {} documents for {} resources", served.revision.label(), documents.len(), records.len());
+        let found = format!(
+            "the plugin {} presented {} documents for {} resources",
+            served.revision.label(),
+            documents.len(),
+            records.len()
+        );
         return Err(ArmError::plugin_failed(&found));
     }
     records.iter().zip(documents).map(|(record, text)| Ok(record.body_with(write::document(served, &text)?))).collect()

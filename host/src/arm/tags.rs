@@ -18,10 +18,18 @@ pub fn parse(member: Option<Value>) -> Result<Map<String, Value>, ArmError> {
     let tags = match member {
         None | Some(Value::Null) => return Ok(Map::new()),
         Some(Value::Object(tags)) => tags,
-        Some(other) => return Err(ArmError::invalid_request_content(format!("'tags' has to be an object of strings, found {other}"), "tags")),
+        Some(other) => {
+            return Err(ArmError::invalid_request_content(
+                format!("'tags' has to be an object of strings, found {other}"),
+                "tags",
+            ));
+        }
     };
     if tags.len() > MOST {
-        return Err(ArmError::invalid_tags(format!("The resource has {} tags; a resource can have {MOST} at most.", tags.len())));
+        return Err(ArmError::invalid_tags(format!(
+            "The resource has {} tags; a resource can have {MOST} at most.",
+            tags.len()
+        )));
     }
     tags.into_iter().map(|(name, value)| Ok((name.clone(), checked(&name, value)?))).collect()
 }
@@ -31,11 +39,17 @@ fn checked(name: &str, value: Value) -> Result<Value, ArmError> {
         Value::String(text) => text,
         Value::Null => String::new(),
         other => {
-            return Err(ArmError::invalid_request_content(format!("the value of the tag '{name}' has to be a string, found {other}"), "tags"));
+            return Err(ArmError::invalid_request_content(
+                format!("the value of the tag '{name}' has to be a string, found {other}"),
+                "tags",
+            ));
         }
     };
     if name.is_empty() || name.chars().count() > LONGEST_NAME {
-        return Err(ArmError::invalid_tags(format!("A tag's name has 1 to {LONGEST_NAME} characters; found one of {}.", name.chars().count())));
+        return Err(ArmError::invalid_tags(format!(
+            "A tag's name has 1 to {LONGEST_NAME} characters; found one of {}.",
+            name.chars().count()
+        )));
     }
     if let Some(forbidden) = name.chars().find(|c| FORBIDDEN.contains(c) || c.is_control()) {
         return Err(ArmError::invalid_tags(format!(
@@ -60,12 +74,23 @@ mod tests {
     #[test]
     fn tags_are_bounded() {
         let many = |n: usize| Value::Object((0..n).map(|i| (format!("t{i}"), json!("v"))).collect());
-        for fine in [json!(null), json!({}), json!({"a": "b", "c": null}), many(50), json!({"n".repeat(512): "v".repeat(256)})] {
+        for fine in
+            [json!(null), json!({}), json!({"a": "b", "c": null}), many(50), json!({"n".repeat(512): "v".repeat(256)})]
+        {
             assert!(parse(Some(fine.clone())).is_ok(), "{fine}");
         }
         for refused in [
-            json!([]), json!("a"), json!({"a": 1}), json!({"a": {}}), many(51), json!({"": "v"}), json!({"n".repeat(513): "v"}),
-            json!({"a": "v".repeat(257)}), json!({"a<b": "v"}), json!({"a/b": "v"}), json!({"a\nb": "v"}),
+            json!([]),
+            json!("a"),
+            json!({"a": 1}),
+            json!({"a": {}}),
+            many(51),
+            json!({"": "v"}),
+            json!({"n".repeat(513): "v"}),
+            json!({"a": "v".repeat(257)}),
+            json!({"a<b": "v"}),
+            json!({"a/b": "v"}),
+            json!({"a\nb": "v"}),
         ] {
             assert!(parse(Some(refused.clone())).is_err(), "{refused}");
         }

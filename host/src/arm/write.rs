@@ -17,7 +17,13 @@ use super::{FrontDoor, location, patch as merge_patch, show, tags};
 use crate::imports::{Imports, Phase};
 use crate::plugin::contract::{Accepted, Change, Work};
 
-pub(super) async fn put(door: &FrontDoor, served: &Served, id: ResourceId, version: &str, request: &Request) -> Result<Reply, ArmError> {
+pub(super) async fn put(
+    door: &FrontDoor,
+    served: &Served,
+    id: ResourceId,
+    version: &str,
+    request: &Request,
+) -> Result<Reply, ArmError> {
     let members = request.object()?;
     let key = id.key();
     let _held = door.locks.write(&key).await;
@@ -67,7 +73,13 @@ pub(super) async fn put(door: &FrontDoor, served: &Served, id: ResourceId, versi
     })
 }
 
-pub(super) async fn patch(door: &FrontDoor, served: &Served, id: ResourceId, version: &str, request: &Request) -> Result<Reply, ArmError> {
+pub(super) async fn patch(
+    door: &FrontDoor,
+    served: &Served,
+    id: ResourceId,
+    version: &str,
+    request: &Request,
+) -> Result<Reply, ArmError> {
     let members = request.object()?;
     let key = id.key();
     let _held = door.locks.write(&key).await;
@@ -75,7 +87,9 @@ pub(super) async fn patch(door: &FrontDoor, served: &Served, id: ResourceId, ver
     check_conditions(request, &id, Some(&current))?;
     check_idle(&current)?;
     let body = Body::parse(members, Some(&current))?;
-    if let Some(asked) = body.location.filter(|asked| location::normalised(asked) != location::normalised(&current.location)) {
+    if let Some(asked) =
+        body.location.filter(|asked| location::normalised(asked) != location::normalised(&current.location))
+    {
         return Err(ArmError::location_immutable(&id, &current.location, &asked));
     }
     let tags = match body.tags {
@@ -123,8 +137,12 @@ async fn accept(
         (Work::Settled, _) if current.is_none_or(|current| current.provisioning != Provisioning::Failed) => {
             (Provisioning::Succeeded, Past::BeenReady, None)
         }
-        (_, Past::NeverReady) => (Provisioning::Creating, Past::NeverReady, Some(Operation::start(&desired.id, &desired.location))),
-        (_, Past::BeenReady) => (Provisioning::Updating, Past::BeenReady, Some(Operation::start(&desired.id, &desired.location))),
+        (_, Past::NeverReady) => {
+            (Provisioning::Creating, Past::NeverReady, Some(Operation::start(&desired.id, &desired.location)))
+        }
+        (_, Past::BeenReady) => {
+            (Provisioning::Updating, Past::BeenReady, Some(Operation::start(&desired.id, &desired.location)))
+        }
     };
     let stored = Record {
         state,
@@ -146,10 +164,14 @@ async fn accept(
 pub(super) fn document(served: &Served, text: &str) -> Result<Map<String, Value>, ArmError> {
     match serde_json::from_str(text) {
         Ok(Value::Object(document)) => Ok(document),
-        Ok(_) => Err(ArmError::plugin_failed(&format!("the plugin {} returned a document that is no object", served.revision.label()))),
-        Err(error) => {
-            Err(ArmError::plugin_failed(&format!("the plugin {} returned a document that is no JSON: {error}", served.revision.label())))
-        }
+        Ok(_) => Err(ArmError::plugin_failed(&format!(
+            "the plugin {} returned a document that is no object",
+            served.revision.label()
+        ))),
+        Err(error) => Err(ArmError::plugin_failed(&format!(
+            "the plugin {} returned a document that is no JSON: {error}",
+            served.revision.label()
+        ))),
     }
 }
 

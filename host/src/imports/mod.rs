@@ -64,7 +64,13 @@ impl Imports {
         Imports { lent: None, label: label.to_owned(), subject: String::new(), last_error: None }
     }
 
-    pub fn lend(lender: &Arc<Lender>, plugin: &Plugin, revision: &Revision, phase: Phase, subject: impl ToString) -> Imports {
+    pub fn lend(
+        lender: &Arc<Lender>,
+        plugin: &Plugin,
+        revision: &Revision,
+        phase: Phase,
+        subject: impl ToString,
+    ) -> Imports {
         let lent = Lent {
             lender: lender.clone(),
             namespace: plugin.namespace().to_owned(),
@@ -79,7 +85,9 @@ impl Imports {
     }
 
     fn lent(&self, interface: &str) -> Result<&Lent, Fault> {
-        self.lent.as_ref().ok_or_else(|| not_granted(format!("'{interface}' cannot be used while a plugin describes itself")))
+        self.lent
+            .as_ref()
+            .ok_or_else(|| not_granted(format!("'{interface}' cannot be used while a plugin describes itself")))
     }
 
     /// The lender, for a call with side effects.
@@ -108,7 +116,10 @@ impl Lent {
         let owner = self.own(owner)?;
         let word = |c: char| c.is_ascii_alphanumeric() || c == '-';
         if name.is_empty() || name.len() > 32 || !name.chars().all(word) {
-            return Err(fault("InvalidWorkloadSpec", format!("the name '{name}' has to be 1 to 32 letters, digits and hyphens")));
+            return Err(fault(
+                "InvalidWorkloadSpec",
+                format!("the name '{name}' has to be 1 to 32 letters, digits and hyphens"),
+            ));
         }
         Ok(WorkloadKey { owner: owner.key().to_string(), name: name.to_owned() })
     }

@@ -6,7 +6,14 @@ use crate::plugin::imported::ports::Host;
 use crate::ports::PortError;
 
 impl Host for Imports {
-    async fn allocate(&mut self, owner: String, name: String, first: u16, last: u16, except: Vec<u16>) -> Result<u16, Fault> {
+    async fn allocate(
+        &mut self,
+        owner: String,
+        name: String,
+        first: u16,
+        last: u16,
+        except: Vec<u16>,
+    ) -> Result<u16, Fault> {
         let lent = self.effects("ports")?;
         let holder = lent.workload(&owner, &name)?;
         lent.lender.ports.allocate(&holder, first..=last, &except).await.map_err(|error| match error {

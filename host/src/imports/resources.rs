@@ -25,7 +25,9 @@ impl Host for Imports {
             return Err(super::not_granted(format!("'{kind}' is not a type of {}", lent.namespace)));
         }
         let all = lent.lender.inventory.all();
-        let named = all.iter().filter(|record| record.id.name().eq_ignore_ascii_case(&name) && record.id.full_type().eq_ignore_ascii_case(&kind));
+        let named = all.iter().filter(|record| {
+            record.id.name().eq_ignore_ascii_case(&name) && record.id.full_type().eq_ignore_ascii_case(&kind)
+        });
         Ok(named.map(|record| record.to_contract()).collect())
     }
 }

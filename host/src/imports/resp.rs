@@ -6,7 +6,10 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError, Value};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError,
+    Value,
+};
 
 use super::{Imports, fault};
 use crate::plugin::contract::Fault;
@@ -29,15 +32,24 @@ impl Host for Imports {
     ) -> Result<Vec<Reply>, Fault> {
         let lent = self.effects("resp")?;
         if commands.len() > MOST_COMMANDS {
-            return Err(fault("TooManyCommands", format!("{} commands in one call; {MOST_COMMANDS} are the most", commands.len())));
+            return Err(fault(
+                "TooManyCommands",
+                format!("{} commands in one call; {MOST_COMMANDS} are the most", commands.len()),
+            ));
         }
         let key = lent.workload(&endpoint.owner, &endpoint.workload)?;
         let found = lent.lender.runtime.inspect(&key).await.map_err(|error| fault(error.code(), error.to_string()))?;
         let Some(workload) = found else {
-            return Err(fault("WorkloadNotFound", format!("there is no workload '{}' of {}", endpoint.workload, endpoint.owner)));
+            return Err(fault(
+                "WorkloadNotFound",
+                format!("there is no workload '{}' of {}", endpoint.workload, endpoint.owner),
+            ));
         };
         let Some(port) = workload.ports.get(&endpoint.port).copied() else {
-            return Err(fault("WorkloadNotFound", format!("the workload '{}' has no port '{}'", endpoint.workload, endpoint.port)));
+            return Err(fault(
+                "WorkloadNotFound",
+                format!("the workload '{}' has no port '{}'", endpoint.workload, endpoint.port),
+            ));
         };
         if !matches!(workload.state, WorkloadState::Running { .. }) {
             return Err(fault("ConnectionFailed", format!("the workload '{}' is not running", endpoint.workload)));
@@ -58,10 +70,13 @@ async fn connect(host: &str, port: u16, credentials: Option<Credentials>) -> Res
     }
     let refused = |error: RedisError| match error.kind() {
         ErrorKind::AuthenticationFailed => fault("AuthenticationFailed", text(&error)),
-        _ if matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM")) => fault("AuthenticationFailed", text(&error)),
+        _ if matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM")) => {
+            fault("AuthenticationFailed", text(&error))
+        }
         _ => fault("ConnectionFailed", format!("{host}:{port}: {}", text(&error))),
     };
-    let address = ConnectionAddr::Tcp(host.to_owned(), port).into_connection_info().map_err(refused)?.set_redis_settings(login);
+    let address =
+        ConnectionAddr::Tcp(host.to_owned(), port).into_connection_info().map_err(refused)?.set_redis_settings(login);
     let limits = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(REPLY));
     let client = Client::open(address).map_err(refused)?;
     client.get_multiplexed_async_connection_with_config(&limits).await.map_err(refused)
@@ -97,7 +112,9 @@ fn reply(value: Value) -> Reply {
         Value::BulkString(bytes) => Reply::Bulk(bytes),
         Value::SimpleString(text) => Reply::Bulk(text.into_bytes()),
         Value::Okay => Reply::Bulk(b"OK".to_vec()),
-        Value::ServerError(error) => Reply::Error(format!("{} {}", error.code(), error.details().unwrap_or_default()).trim_end().to_owned()),
+        Value::ServerError(error) => {
+            Reply::Error(format!("{} {}", error.code(), error.details().unwrap_or_default()).trim_end().to_owned())
+        }
         aggregate => Reply::Aggregate(json(aggregate).to_string()),
     }
 }

@@ -13,8 +13,9 @@ const MOST_LINES: u32 = 1_000;
 impl Host for Imports {
     async fn ensure(&mut self, owner: String, spec: String) -> Result<Workload, Fault> {
         let lent = self.effects("workloads")?;
-        let spec: WorkloadSpec = serde_json::from_str(&spec)
-            .map_err(|error| fault("InvalidWorkloadSpec", format!("the workload spec is not one of contract 0.1: {error}")))?;
+        let spec: WorkloadSpec = serde_json::from_str(&spec).map_err(|error| {
+            fault("InvalidWorkloadSpec", format!("the workload spec is not one of contract 0.1: {error}"))
+        })?;
         let key = lent.workload(&owner, &spec.name)?;
         lent.lender.runtime.ensure(&key, &spec).await.map(shown).map_err(failed)
     }
@@ -47,10 +48,19 @@ impl Host for Imports {
 fn shown(workload: runtime::Workload) -> Workload {
     let (state, detail, uptime) = match workload.state {
         WorkloadState::Preparing { progress } => ("preparing", progress, 0),
-        WorkloadState::Running { uptime } => ("running", String::new(), u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX)),
+        WorkloadState::Running { uptime } => {
+            ("running", String::new(), u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX))
+        }
         WorkloadState::Exited { detail } => ("exited", detail, 0),
     };
-    Workload { state: state.to_owned(), detail, host: workload.host, ports: workload.ports.into_iter().collect(), uptime, exits: workload.exits }
+    Workload {
+        state: state.to_owned(),
+        detail,
+        host: workload.host,
+        ports: workload.ports.into_iter().collect(),
+        uptime,
+        exits: workload.exits,
+    }
 }
 
 fn failed(error: RuntimeError) -> Fault {

@@ -26,7 +26,12 @@ pub enum Compiled {
 }
 
 impl Compiled {
-    pub(super) fn component(&self, engine: &wasmtime::Engine, digest: &Digest, bytes: &[u8]) -> wasmtime::Result<Component> {
+    pub(super) fn component(
+        &self,
+        engine: &wasmtime::Engine,
+        digest: &Digest,
+        bytes: &[u8],
+    ) -> wasmtime::Result<Component> {
         let started = Instant::now();
         let file = match self {
             Compiled::Folder(folder) => file_in(folder, engine, digest).ok(),
@@ -51,7 +56,8 @@ impl Compiled {
 fn file_in(folder: &Path, engine: &wasmtime::Engine, digest: &Digest) -> io::Result<PathBuf> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let metadata = fs::symlink_metadata(folder)?;
-    let ours = metadata.is_dir() && metadata.mode() & 0o077 == 0 && metadata.uid() == rustix::process::geteuid().as_raw();
+    let ours =
+        metadata.is_dir() && metadata.mode() & 0o077 == 0 && metadata.uid() == rustix::process::geteuid().as_raw();
     if !ours {
         tracing::warn!(folder = %folder.display(), "not used for compiled code: it has to be a folder of this user with mode 0700");
         return Err(io::ErrorKind::PermissionDenied.into());
@@ -69,7 +75,11 @@ fn read(engine: &wasmtime::Engine, file: &Path) -> Option<Component> {
     // cannot check is that the file was not forged or changed while it is mapped. `file_in` has just checked that only
     // this user can write into the folder; this module alone writes there, and never changes a file that is in place.
     let component = unsafe { Component::deserialize_file(engine, file) };
-    component.inspect_err(|error| tracing::warn!(file = %file.display(), %error, "compiled code cannot be read; compiling anew")).ok()
+    component
+        .inspect_err(
+            |error| tracing::warn!(file = %file.display(), %error, "compiled code cannot be read; compiling anew"),
+        )
+        .ok()
 }
 
 fn write(component: &Component, file: &Path) -> io::Result<()> {

@@ -13,7 +13,9 @@ mod served;
 
 /// The contract's types, version 0.1.
 pub mod contract {
-    pub use super::bindings::exports::floci::provider::provider::{Accepted, ActionCall, Answer, Change, Next, Step, View, Wait};
+    pub use super::bindings::exports::floci::provider::provider::{
+        Accepted, ActionCall, Answer, Change, Next, Step, View, Wait,
+    };
     pub use super::bindings::floci::provider::types::{Fault, Rejection, Resource, State, Work};
 }
 

@@ -50,9 +50,13 @@ impl fmt::Display for Digest {
 pub enum LoadError {
     #[error("the WebAssembly engine cannot be started: {0}")]
     Engine(String),
-    #[error("the plugin {digest} cannot be compiled: {reason}. A plugin is a WebAssembly component, as `cargo build --target wasm32-wasip2` makes it")]
+    #[error(
+        "the plugin {digest} cannot be compiled: {reason}. A plugin is a WebAssembly component, as `cargo build --target wasm32-wasip2` makes it"
+    )]
     Compile { digest: String, reason: String },
-    #[error("the plugin {digest} does not fit this gateway's contract, floci:provider@0.1: {reason}. Build it with the floci-az-sdk of this gateway's version")]
+    #[error(
+        "the plugin {digest} does not fit this gateway's contract, floci:provider@0.1: {reason}. Build it with the floci-az-sdk of this gateway's version"
+    )]
     Contract { digest: String, reason: String },
     #[error("the plugin {digest} did not describe itself: {source}")]
     Describe { digest: String, source: CallError },
@@ -60,7 +64,9 @@ pub enum LoadError {
     Manifest { digest: String, reason: String },
     #[error("two plugins claim the provider namespace {namespace}: {first} and {second}. Leave one of them out")]
     NamespaceTwice { namespace: String, first: String, second: String },
-    #[error("two plugins claim the service name {service} in the settings: {first} and {second}. Leave one of them out")]
+    #[error(
+        "two plugins claim the service name {service} in the settings: {first} and {second}. Leave one of them out"
+    )]
     ServiceTwice { service: String, first: String, second: String },
 }
 
@@ -95,7 +101,8 @@ impl Revision {
         let ready = linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(unfit)?;
 
         let label = format!("plugin {}", digest.short());
-        let mut revision = Revision { engine: engine.clone(), ready, digest, manifest: Manifest::default(), kinds: Vec::new(), label };
+        let mut revision =
+            Revision { engine: engine.clone(), ready, digest, manifest: Manifest::default(), kinds: Vec::new(), label };
         revision.manifest = revision.describe().await?;
         revision.kinds = revision.manifest.types.iter().cloned().map(Arc::new).collect();
         revision.label = format!("{}@{}", revision.manifest.namespace, revision.digest.short());
@@ -180,7 +187,9 @@ impl Revision {
 
 /// What the front door relies on, beyond the manifest's shape.
 fn check(manifest: &Manifest) -> Result<(), String> {
-    let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
+    let word = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+    };
     if !word(&manifest.namespace) || !manifest.namespace.contains('.') {
         return Err(format!("namespace '{}' has to be of the form Company.Service", manifest.namespace));
     }
@@ -193,7 +202,10 @@ fn check(manifest: &Manifest) -> Result<(), String> {
     let mut seen: Vec<String> = Vec::new();
     for kind in &manifest.types {
         if !kind.name.split('/').all(word) {
-            return Err(format!("type '{}' has to be letters and digits, with '/' before the name of a child type", kind.name));
+            return Err(format!(
+                "type '{}' has to be letters and digits, with '/' before the name of a child type",
+                kind.name
+            ));
         }
         if seen.contains(&kind.name.to_lowercase()) {
             return Err(format!("type '{}' is declared twice", kind.name));
@@ -206,9 +218,12 @@ fn check(manifest: &Manifest) -> Result<(), String> {
             return Err(format!("action '{}' of type '{}' has to be letters and digits", action.name, kind.name));
         }
     }
-    let invalid = manifest.settings.iter().find_map(|setting| Some((setting, setting.kind.parse(&setting.default).err()?)));
+    let invalid =
+        manifest.settings.iter().find_map(|setting| Some((setting, setting.kind.parse(&setting.default).err()?)));
     match invalid {
-        Some((setting, error)) => Err(format!("the default of the setting '{}' is '{}', not {error}", setting.key, setting.default)),
+        Some((setting, error)) => {
+            Err(format!("the default of the setting '{}' is '{}', not {error}", setting.key, setting.default))
+        }
         None => Ok(()),
     }
 }

@@ -43,7 +43,8 @@ impl Plugins {
         for bytes in components {
             let revision = Revision::load(engine, compiled, bytes).await?;
             let Manifest { namespace, service, .. } = revision.manifest();
-            let (first, second) = (|plugin: &Arc<Plugin>| plugin.revision().label().to_owned(), revision.label().to_owned());
+            let (first, second) =
+                (|plugin: &Arc<Plugin>| plugin.revision().label().to_owned(), revision.label().to_owned());
             if let Some(other) = plugins.iter().find(|other| other.namespace.eq_ignore_ascii_case(namespace)) {
                 return Err(LoadError::NamespaceTwice { namespace: namespace.clone(), first: first(other), second });
             }
@@ -67,6 +68,9 @@ impl Plugins {
 
     /// The settings of every service, as the manifests declare them.
     pub fn settings(&self) -> Vec<(String, Vec<Setting>)> {
-        self.plugins.iter().map(|plugin| (plugin.service.clone(), plugin.revision().manifest().settings.clone())).collect()
+        self.plugins
+            .iter()
+            .map(|plugin| (plugin.service.clone(), plugin.revision().manifest().settings.clone()))
+            .collect()
     }
 }

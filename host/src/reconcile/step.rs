@@ -28,7 +28,11 @@ pub(super) enum Step {
 /// How a call of the plugin ended.
 enum Outcome {
     Done(State),
-    Wait { state: State, pause: Duration, reason: String },
+    Wait {
+        state: State,
+        pause: Duration,
+        reason: String,
+    },
     /// The plugin says that it cannot be done.
     Impossible(State, Fault),
     /// The plugin did not say anything that could be used.
@@ -80,7 +84,13 @@ impl Stepper {
     }
 
     /// Stores the outcome, if the record is still the one that the step was made for.
-    async fn conclude(&self, plugin: &Plugin, before: &Record, outcome: Outcome, failures: u32) -> Result<Step, crate::state::StoreError> {
+    async fn conclude(
+        &self,
+        plugin: &Plugin,
+        before: &Record,
+        outcome: Outcome,
+        failures: u32,
+    ) -> Result<Step, crate::state::StoreError> {
         let key = before.id.key();
         let _write = self.locks.write(&key).await;
         let unchanged = self.inventory().get(&key).is_some_and(|now| now.generation == before.generation);
@@ -91,7 +101,8 @@ impl Stepper {
         match outcome {
             Outcome::Done(_) if before.provisioning == Provisioning::Deleting => self.remove(before, operation).await,
             Outcome::Done(state) => {
-                let after = Record { state, provisioning: Provisioning::Succeeded, past: Past::BeenReady, ..before.clone() };
+                let after =
+                    Record { state, provisioning: Provisioning::Succeeded, past: Past::BeenReady, ..before.clone() };
                 self.store(before, after, operation.map(|operation| operation.end(Status::Succeeded))).await?;
                 Ok(Step::Settled)
             }
@@ -114,7 +125,12 @@ impl Stepper {
         }
     }
 
-    async fn store(&self, before: &Record, after: Record, ended: Option<Operation>) -> Result<(), crate::state::StoreError> {
+    async fn store(
+        &self,
+        before: &Record,
+        after: Record,
+        ended: Option<Operation>,
+    ) -> Result<(), crate::state::StoreError> {
         if after == *before && ended.is_none() {
             return Ok(());
         }
@@ -134,7 +150,13 @@ impl Stepper {
     }
 
     /// Ends the operation as Failed. Without one there is nobody to tell: the resource was settled, its repair goes on.
-    async fn fail(&self, before: &Record, state: State, operation: Option<Operation>, fault: Fault) -> Result<Step, crate::state::StoreError> {
+    async fn fail(
+        &self,
+        before: &Record,
+        state: State,
+        operation: Option<Operation>,
+        fault: Fault,
+    ) -> Result<Step, crate::state::StoreError> {
         let Fault { code, message } = fault;
         tracing::warn!(resource = %before.id, code, "{message}");
         let Some(operation) = operation else {
@@ -154,11 +176,18 @@ fn understand(revision: &Revision, result: Result<contract::Step, CallError>) ->
     };
     let state = match serde_json::from_str(&step.state.document) {
         Ok(serde_json::Value::Object(document)) => State { document, private: step.state.private },
-        _ => return Outcome::Broken(format!("the plugin {} returned a document that is no JSON object", revision.label())),
+        _ => {
+            return Outcome::Broken(format!(
+                "the plugin {} returned a document that is no JSON object",
+                revision.label()
+            ));
+        }
     };
     match step.next {
         Next::Done => Outcome::Done(state),
-        Next::Wait(wait) => Outcome::Wait { state, pause: Duration::from_millis(wait.milliseconds.into()), reason: wait.reason },
+        Next::Wait(wait) => {
+            Outcome::Wait { state, pause: Duration::from_millis(wait.milliseconds.into()), reason: wait.reason }
+        }
         Next::Failed(fault) => Outcome::Impossible(state, fault),
     }
 }
@@ -175,6 +204,9 @@ fn overdue(plugin: &Plugin, record: &Record, operation: Option<&Operation>, reas
     let elapsed = Timestamp::now().duration_since(operation?.started).unsigned_abs();
     (elapsed > Duration::from_secs(kind.deadline_seconds.into())).then(|| Fault {
         code: "OperationTimedOut".to_owned(),
-        message: format!("The operation did not end within {} s. The last that was waited for: {reason}", kind.deadline_seconds),
+        message: format!(
+            "The operation did not end within {} s. The last that was waited for: {reason}",
+            kind.deadline_seconds
+        ),
     })
 }

@@ -53,10 +53,16 @@ pub struct Workload {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkloadState {
     /// Not there yet, for a reason that passes: an image is being pulled.
-    Preparing { progress: String },
-    Running { uptime: Duration },
+    Preparing {
+        progress: String,
+    },
+    Running {
+        uptime: Duration,
+    },
     /// It ended. `detail` holds the exit code, as far as it is known, and the last output.
-    Exited { detail: String },
+    Exited {
+        detail: String,
+    },
 }
 
 /// Why a workload could not be had. `Display` says what was attempted, what was found and what to do.

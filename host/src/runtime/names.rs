@@ -28,7 +28,12 @@ pub fn hex(parts: &[&str], digits: usize) -> String {
         hash.update(part.len().to_be_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(u32::from(digit), 16)).take(digits).collect()
+    hash.finalize()
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .take(digits)
+        .collect()
 }
 
 #[cfg(test)]
@@ -43,8 +48,18 @@ mod tests {
 
     #[test]
     fn names_are_stable_and_distinct() {
-        check("a", "/subscriptions/s/resourcegroups/g/providers/microsoft.cache/redis/mycache", "redis", expect!["579518f14f35-mycache-redis"]);
-        check("b", "/subscriptions/s/resourcegroups/g/providers/microsoft.cache/redis/mycache", "redis", expect!["d9019b2fc607-mycache-redis"]);
+        check(
+            "a",
+            "/subscriptions/s/resourcegroups/g/providers/microsoft.cache/redis/mycache",
+            "redis",
+            expect!["579518f14f35-mycache-redis"],
+        );
+        check(
+            "b",
+            "/subscriptions/s/resourcegroups/g/providers/microsoft.cache/redis/mycache",
+            "redis",
+            expect!["d9019b2fc607-mycache-redis"],
+        );
         check("a", "/x/My_Cache", &"n".repeat(40), expect!["9cf69ff90b93-my-cache-nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"]);
         check("a", "", "-", expect!["2f3ba8054e37-"]);
         assert_ne!(hex(&["a", "bc"], 12), hex(&["ab", "c"], 12));

@@ -27,7 +27,8 @@ mod tests {
 
     #[test]
     fn tail_gives_the_last_lines() {
-        for (output, lines, expected) in [("", 3, ""), ("a\nb\nc\n", 2, "b\nc"), ("a\nb", 9, "a\nb"), ("a\nb\n", 0, "")] {
+        for (output, lines, expected) in [("", 3, ""), ("a\nb\nc\n", 2, "b\nc"), ("a\nb", 9, "a\nb"), ("a\nb\n", 0, "")]
+        {
             assert_eq!(tail(output.as_bytes(), lines), expected, "{output:?} {lines}");
         }
         assert_eq!(tail(b"\xff\n", 1), "\u{fffd}");

@@ -18,7 +18,12 @@ pub struct Picked {
 impl Runtime {
     /// `programs` are those that each plugin's workloads can run as. What was asked for by name and cannot be had stops
     /// the start; `auto` takes what there is.
-    pub async fn pick(choice: RuntimeChoice, instance: &str, workloads: &Path, programs: &[Vec<String>]) -> Result<Picked, RuntimeError> {
+    pub async fn pick(
+        choice: RuntimeChoice,
+        instance: &str,
+        workloads: &Path,
+        programs: &[Vec<String>],
+    ) -> Result<Picked, RuntimeError> {
         let asked = || "asked for".to_owned();
         match choice {
             RuntimeChoice::Docker => {
@@ -26,7 +31,9 @@ impl Runtime {
                 Ok(Picked { runtime: Runtime::Docker(docker), reason: asked() })
             }
             RuntimeChoice::Process => {
-                if let Some(missing) = programs.iter().find(|programs| !programs.is_empty() && ProcessRuntime::program(programs).is_none()) {
+                if let Some(missing) =
+                    programs.iter().find(|programs| !programs.is_empty() && ProcessRuntime::program(programs).is_none())
+                {
                     return Err(RuntimeError::ProgramNotFound(format!(
                         "the runtime 'process' needs one of {} on PATH, and there is none: install one, or set FLOCI_AZ_RUNTIME to docker or auto",
                         missing.join(", ")
@@ -42,12 +49,17 @@ impl Runtime {
 
 async fn auto(instance: &str, workloads: &Path, programs: &[Vec<String>]) -> Result<Picked, RuntimeError> {
     let engine = match DockerRuntime::connect(instance).await {
-        Ok(docker) => return Ok(Picked { runtime: Runtime::Docker(docker), reason: "Docker's engine answers".to_owned() }),
+        Ok(docker) => {
+            return Ok(Picked { runtime: Runtime::Docker(docker), reason: "Docker's engine answers".to_owned() });
+        }
         Err(error) => error,
     };
     tracing::debug!(%engine, "auto: no Docker");
     if programs.iter().all(|programs| ProcessRuntime::program(programs).is_some()) {
-        return Ok(Picked { runtime: process(workloads)?, reason: format!("no Docker engine answers; {}", found(programs)) });
+        return Ok(Picked {
+            runtime: process(workloads)?,
+            reason: format!("no Docker engine answers; {}", found(programs)),
+        });
     }
     let missing: Vec<String> = programs.iter().map(|programs| programs.join(" or ")).collect();
     let reason = format!(
@@ -58,8 +70,11 @@ async fn auto(instance: &str, workloads: &Path, programs: &[Vec<String>]) -> Res
 }
 
 fn process(workloads: &Path) -> Result<Runtime, RuntimeError> {
-    let exec = std::env::current_exe()
-        .map_err(|error| RuntimeError::Failed(format!("the gateway does not know its own program file, which starts the workloads: {error}")))?;
+    let exec = std::env::current_exe().map_err(|error| {
+        RuntimeError::Failed(format!(
+            "the gateway does not know its own program file, which starts the workloads: {error}"
+        ))
+    })?;
     Ok(Runtime::Process(ProcessRuntime::new(workloads.to_owned(), exec)))
 }
 

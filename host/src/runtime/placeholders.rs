@@ -28,7 +28,9 @@ impl Places {
                 return Err(format!("a placeholder is not closed with `}}`. {}", self.known()));
             };
             filled.push_str(before);
-            filled.push_str(&self.value(name).ok_or_else(|| format!("${{{name}}} is not a placeholder. {}", self.known()))?);
+            filled.push_str(
+                &self.value(name).ok_or_else(|| format!("${{{name}}} is not a placeholder. {}", self.known()))?,
+            );
             rest = after;
         }
         filled.push_str(rest);
@@ -71,14 +73,37 @@ mod tests {
         check("", expect![[""]]);
         check("$HOME costs 5$ {files}", expect![["$HOME costs 5$ {files}"]]);
         check("${files}/redis.conf", expect![["/floci/files/redis.conf"]]);
-        check("dir ${data}\nbind ${address}\nport ${port.redis}", expect![[r#"
+        check(
+            "dir ${data}\nbind ${address}\nport ${port.redis}",
+            expect![[r#"
             dir /floci/data
             bind 0.0.0.0
-            port 6379"#]]);
+            port 6379"#]],
+        );
         check("${port.redis}${port.bus}", expect![["637916379"]]);
-        check("${home}", expect![["error: ${home} is not a placeholder. There are ${files}, ${data}, ${address}, ${port.bus}, ${port.redis}"]]);
-        check("${port.tls}", expect![["error: ${port.tls} is not a placeholder. There are ${files}, ${data}, ${address}, ${port.bus}, ${port.redis}"]]);
-        check("${files", expect![["error: a placeholder is not closed with `}`. There are ${files}, ${data}, ${address}, ${port.bus}, ${port.redis}"]]);
-        check("${${files}}", expect![["error: ${${files} is not a placeholder. There are ${files}, ${data}, ${address}, ${port.bus}, ${port.redis}"]]);
+        check(
+            "${home}",
+            expect![[
+                "error: ${home} is not a placeholder. There are ${files}, ${data}, ${address}, ${port.bus}, ${port.redis}"
+            ]],
+        );
+        check(
+            "${port.tls}",
+            expect![[
+                "error: ${port.tls} is not a placeholder. There are ${files}, ${data}, ${address}, ${port.bus}, ${port.redis}"
+            ]],
+        );
+        check(
+            "${files",
+            expect![[
+                "error: a placeholder is not closed with `}`. There are ${files}, ${data}, ${address}, ${port.bus}, ${port.redis}"
+            ]],
+        );
+        check(
+            "${${files}}",
+            expect![[
+                "error: ${${files} is not a placeholder. There are ${files}, ${data}, ${address}, ${port.bus}, ${port.redis}"
+            ]],
+        );
     }
 }

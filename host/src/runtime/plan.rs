@@ -36,7 +36,9 @@ pub struct Plan {
 
 impl Plan {
     pub fn new(spec: &WorkloadSpec, places: &Places) -> Result<Plan, RuntimeError> {
-        let wrong = |what: String| RuntimeError::InvalidSpec(format!("the spec of the workload {:?} is not valid: {what}", spec.name));
+        let wrong = |what: String| {
+            RuntimeError::InvalidSpec(format!("the spec of the workload {:?} is not valid: {what}", spec.name))
+        };
         check(spec).map_err(wrong)?;
         let fill = |what: &str, text: &str| places.fill(text).map_err(|error| wrong(format!("{what}: {error}")));
         let filled = |what: &str, texts: &BTreeMap<String, String>| -> Result<BTreeMap<String, String>, RuntimeError> {
@@ -62,7 +64,8 @@ impl Plan {
 
     /// Of the contents of files.
     pub fn files_digest(&self) -> String {
-        let parts: Vec<&str> = self.files.iter().flat_map(|(name, content)| [name.as_str(), content.as_str()]).collect();
+        let parts: Vec<&str> =
+            self.files.iter().flat_map(|(name, content)| [name.as_str(), content.as_str()]).collect();
         hex(&parts, 32)
     }
 }
@@ -76,10 +79,14 @@ fn check(spec: &WorkloadSpec) -> Result<(), String> {
         return Err("programs is empty; name at least one program, for example `valkey-server`".to_owned());
     }
     if let Some(program) = spec.programs.iter().find(|program| !is_file_name(program)) {
-        return Err(format!("programs: {program:?} is not the name of a program; it is searched for on PATH, so it has no folder"));
+        return Err(format!(
+            "programs: {program:?} is not the name of a program; it is searched for on PATH, so it has no folder"
+        ));
     }
     if let Some(file) = spec.files.keys().find(|file| !is_file_name(file)) {
-        return Err(format!("files: {file:?} is not a file name; it has 1 to {LONGEST_FILE_NAME} characters and no folder"));
+        return Err(format!(
+            "files: {file:?} is not a file name; it has 1 to {LONGEST_FILE_NAME} characters and no folder"
+        ));
     }
     if let Some(name) = spec.env.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
         return Err(format!("env: {name:?} is not the name of a variable"));
@@ -101,8 +108,13 @@ fn check(spec: &WorkloadSpec) -> Result<(), String> {
 }
 
 fn check_word(what: &str, word: &str) -> Result<(), String> {
-    let is_word = !word.is_empty() && word.len() <= LONGEST_NAME && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    if is_word { Ok(()) } else { Err(format!("{what}: {word:?} is not a name of 1 to {LONGEST_NAME} letters, digits and hyphens")) }
+    let is_word =
+        !word.is_empty() && word.len() <= LONGEST_NAME && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if is_word {
+        Ok(())
+    } else {
+        Err(format!("{what}: {word:?} is not a name of 1 to {LONGEST_NAME} letters, digits and hyphens"))
+    }
 }
 
 /// The reference becomes a part of the engine's URL, so it must not be able to name another one.
@@ -154,24 +166,110 @@ mod tests {
 
     #[test]
     fn a_spec_is_checked_before_anything_is_done_with_it() {
-        check(json!({}), expect![[r#"["/floci/files/redis.conf"] {"DATA": "/floci/data"} {"redis.conf": "port 6379"}"#]]);
-        check(json!({"image": "registry.local:5000/a/b_c:1.2@sha256:00"}), expect![[r#"["/floci/files/redis.conf"] {"DATA": "/floci/data"} {"redis.conf": "port 6379"}"#]]);
-        check(json!({"name": "a b"}), expect![[r#"InvalidWorkloadSpec: the spec of the workload "a b" is not valid: name: "a b" is not a name of 1 to 40 letters, digits and hyphens"#]]);
-        check(json!({"name": ""}), expect![[r#"InvalidWorkloadSpec: the spec of the workload "" is not valid: name: "" is not a name of 1 to 40 letters, digits and hyphens"#]]);
-        check(json!({"image": "../containers/other"}), expect![[r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: image "../containers/other" is not an image reference such as `valkey/valkey:8-alpine`"#]]);
-        check(json!({"image": "a?fromSrc=x"}), expect![[r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: image "a?fromSrc=x" is not an image reference such as `valkey/valkey:8-alpine`"#]]);
-        check(json!({"programs": []}), expect![[r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: programs is empty; name at least one program, for example `valkey-server`"#]]);
-        check(json!({"programs": ["/bin/sh"]}), expect![[r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: programs: "/bin/sh" is not the name of a program; it is searched for on PATH, so it has no folder"#]]);
-        check(json!({"files": {"a/b": ""}}), expect![[r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: files: "a/b" is not a file name; it has 1 to 99 characters and no folder"#]]);
-        check(json!({"files": {"..": ""}}), expect![[r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: files: ".." is not a file name; it has 1 to 99 characters and no folder"#]]);
-        check(json!({"files": {"a": "${secret}"}}), expect![[r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: files.a: ${secret} is not a placeholder. There are ${files}, ${data}, ${address}, ${port.redis}"#]]);
-        check(json!({"args": ["${port.tls}"]}), expect![[r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: args: ${port.tls} is not a placeholder. There are ${files}, ${data}, ${address}, ${port.redis}"#]]);
-        check(json!({"args": ["a\u{0}b"]}), expect![[r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: args and env cannot hold the character NUL; a file can"#]]);
-        check(json!({"env": {"A=B": ""}}), expect![[r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: env: "A=B" is not the name of a variable"#]]);
-        check(json!({"memory": 0}), expect![[r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: memory is 0; leave it out for no bound"#]]);
-        check(json!({"memory": u64::MAX}), expect![[r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: memory is more than any machine has"#]]);
-        check(json!({"ports": {"redis": {"inside": 6379, "outside": 0}}}), expect![[r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: ports: "redis" needs ports from 1 to 65535, and an outside that no other has"#]]);
-        check(json!({"ports": {"a": {"inside": 1, "outside": 7}, "b": {"inside": 2, "outside": 7}}}), expect![[r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: ports: "b" needs ports from 1 to 65535, and an outside that no other has"#]]);
+        check(
+            json!({}),
+            expect![[r#"["/floci/files/redis.conf"] {"DATA": "/floci/data"} {"redis.conf": "port 6379"}"#]],
+        );
+        check(
+            json!({"image": "registry.local:5000/a/b_c:1.2@sha256:00"}),
+            expect![[r#"["/floci/files/redis.conf"] {"DATA": "/floci/data"} {"redis.conf": "port 6379"}"#]],
+        );
+        check(
+            json!({"name": "a b"}),
+            expect![[
+                r#"InvalidWorkloadSpec: the spec of the workload "a b" is not valid: name: "a b" is not a name of 1 to 40 letters, digits and hyphens"#
+            ]],
+        );
+        check(
+            json!({"name": ""}),
+            expect![[
+                r#"InvalidWorkloadSpec: the spec of the workload "" is not valid: name: "" is not a name of 1 to 40 letters, digits and hyphens"#
+            ]],
+        );
+        check(
+            json!({"image": "../containers/other"}),
+            expect![[
+                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: image "../containers/other" is not an image reference such as `valkey/valkey:8-alpine`"#
+            ]],
+        );
+        check(
+            json!({"image": "a?fromSrc=x"}),
+            expect![[
+                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: image "a?fromSrc=x" is not an image reference such as `valkey/valkey:8-alpine`"#
+            ]],
+        );
+        check(
+            json!({"programs": []}),
+            expect![[
+                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: programs is empty; name at least one program, for example `valkey-server`"#
+            ]],
+        );
+        check(
+            json!({"programs": ["/bin/sh"]}),
+            expect![[
+                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: programs: "/bin/sh" is not the name of a program; it is searched for on PATH, so it has no folder"#
+            ]],
+        );
+        check(
+            json!({"files": {"a/b": ""}}),
+            expect![[
+                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: files: "a/b" is not a file name; it has 1 to 99 characters and no folder"#
+            ]],
+        );
+        check(
+            json!({"files": {"..": ""}}),
+            expect![[
+                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: files: ".." is not a file name; it has 1 to 99 characters and no folder"#
+            ]],
+        );
+        check(
+            json!({"files": {"a": "${secret}"}}),
+            expect![[
+                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: files.a: ${secret} is not a placeholder. There are ${files}, ${data}, ${address}, ${port.redis}"#
+            ]],
+        );
+        check(
+            json!({"args": ["${port.tls}"]}),
+            expect![[
+                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: args: ${port.tls} is not a placeholder. There are ${files}, ${data}, ${address}, ${port.redis}"#
+            ]],
+        );
+        check(
+            json!({"args": ["a\u{0}b"]}),
+            expect![[
+                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: args and env cannot hold the character NUL; a file can"#
+            ]],
+        );
+        check(
+            json!({"env": {"A=B": ""}}),
+            expect![[
+                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: env: "A=B" is not the name of a variable"#
+            ]],
+        );
+        check(
+            json!({"memory": 0}),
+            expect![[
+                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: memory is 0; leave it out for no bound"#
+            ]],
+        );
+        check(
+            json!({"memory": u64::MAX}),
+            expect![[
+                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: memory is more than any machine has"#
+            ]],
+        );
+        check(
+            json!({"ports": {"redis": {"inside": 6379, "outside": 0}}}),
+            expect![[
+                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: ports: "redis" needs ports from 1 to 65535, and an outside that no other has"#
+            ]],
+        );
+        check(
+            json!({"ports": {"a": {"inside": 1, "outside": 7}, "b": {"inside": 2, "outside": 7}}}),
+            expect![[
+                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: ports: "b" needs ports from 1 to 65535, and an outside that no other has"#
+            ]],
+        );
     }
 
     #[test]
@@ -191,6 +289,9 @@ mod tests {
         ] {
             assert_ne!(base, digest(change.clone()), "{change}");
         }
-        assert_ne!(plan(json!({})).unwrap().files_digest(), plan(json!({"files": {"redis.conf": "x"}})).unwrap().files_digest());
+        assert_ne!(
+            plan(json!({})).unwrap().files_digest(),
+            plan(json!({"files": {"redis.conf": "x"}})).unwrap().files_digest()
+        );
     }
 }

@@ -27,7 +27,8 @@ pub(super) struct Ids {
 
 impl Ids {
     pub(super) fn of(headers: &HeaderMap) -> Ids {
-        let echo = headers.get(RETURN_CLIENT_REQUEST).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
+        let echo =
+            headers.get(RETURN_CLIENT_REQUEST).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
         Ids {
             request: Uuid::new_v4(),
             correlation: headers.get(CORRELATION).cloned(),

@@ -53,7 +53,9 @@ impl Batch {
 /// Why the state could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("the state file {path} is in use by another floci-az: stop that one, or give this one a folder of its own (FLOCI_AZ_STORAGE_PERSISTENT_PATH)")]
+    #[error(
+        "the state file {path} is in use by another floci-az: stop that one, or give this one a folder of its own (FLOCI_AZ_STORAGE_PERSISTENT_PATH)"
+    )]
     InUse { path: String },
     #[error("the state file {path} cannot be opened: {reason}")]
     Open { path: String, reason: String },
@@ -150,11 +152,7 @@ mod tests {
     const COLOURS: Table = Table("colours");
 
     fn rows(contents: &mut Contents) -> Vec<(String, String)> {
-        contents
-            .take(COLOURS)
-            .into_iter()
-            .map(|(key, value)| (key, String::from_utf8(value).unwrap()))
-            .collect()
+        contents.take(COLOURS).into_iter().map(|(key, value)| (key, String::from_utf8(value).unwrap())).collect()
     }
 
     #[tokio::test]
@@ -163,7 +161,10 @@ mod tests {
         let file = folder.path().join("state.redb");
         let (store, mut contents) = Store::in_file(&file, &[COLOURS]).unwrap();
         assert!(rows(&mut contents).is_empty());
-        store.commit(Batch::default().put(COLOURS, "a", b"red".to_vec()).put(COLOURS, "b", b"blue".to_vec())).await.unwrap();
+        store
+            .commit(Batch::default().put(COLOURS, "a", b"red".to_vec()).put(COLOURS, "b", b"blue".to_vec()))
+            .await
+            .unwrap();
         store.commit(Batch::default().remove(COLOURS, "a").put(COLOURS, "b", b"green".to_vec())).await.unwrap();
 
         assert!(matches!(Store::in_file(&file, &[COLOURS]), Err(StoreError::InUse { .. })));
@@ -186,7 +187,9 @@ mod tests {
         let writers: Vec<_> = (0..64)
             .map(|n| {
                 let store = store.clone();
-                tokio::spawn(async move { store.commit(Batch::default().put(COLOURS, format!("{n:02}"), vec![b'x'])).await })
+                tokio::spawn(
+                    async move { store.commit(Batch::default().put(COLOURS, format!("{n:02}"), vec![b'x'])).await },
+                )
             })
             .collect();
         for writer in writers {

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum as Status, HostConfig, HostConfigLogConfig, ImageConfig, Mount,
-    MountType, PortBinding,
+    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum as Status, HostConfig, HostConfigLogConfig,
+    ImageConfig, Mount, MountType, PortBinding,
 };
 use floci_az_contract::PortSpec;
 
@@ -41,10 +41,20 @@ pub fn key(labels: &Labels) -> Option<WorkloadKey> {
 }
 
 /// The container and its volume have one `name`.
-pub fn body(name: &str, plan: &Plan, digest: &str, image: &ImageConfig, reach: &Reach, mut labels: Labels) -> ContainerCreateBody {
+pub fn body(
+    name: &str,
+    plan: &Plan,
+    digest: &str,
+    image: &ImageConfig,
+    reach: &Reach,
+    mut labels: Labels,
+) -> ContainerCreateBody {
     labels.insert(PLAN.to_owned(), digest.to_owned());
     labels.insert(PORTS.to_owned(), serde_json::to_string(&plan.ports).unwrap_or_default());
-    let published = |port: &PortSpec| PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.outside.to_string()) };
+    let published = |port: &PortSpec| PortBinding {
+        host_ip: Some("127.0.0.1".to_owned()),
+        host_port: Some(port.outside.to_string()),
+    };
     let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
     for port in plan.ports.values() {
         bindings.entry(inside(port)).or_default().get_or_insert_default().push(published(port));
@@ -76,7 +86,11 @@ pub fn body(name: &str, plan: &Plan, digest: &str, image: &ImageConfig, reach: &
             security_opt: Some(vec!["no-new-privileges".to_owned()]),
             log_config: Some(HostConfigLogConfig {
                 typ: Some("json-file".to_owned()),
-                config: Some([("max-size", "10m"), ("max-file", "3")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
+                config: Some(
+                    [("max-size", "10m"), ("max-file", "3")]
+                        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                        .into(),
+                ),
             }),
             ..Default::default()
         }),
@@ -112,9 +126,13 @@ pub struct Found {
 pub enum State {
     /// Never started.
     Created,
-    Running { since: Option<jiff::Timestamp> },
+    Running {
+        since: Option<jiff::Timestamp>,
+    },
     Paused,
-    Exited { how: String },
+    Exited {
+        how: String,
+    },
     Removing,
     /// A removal that failed half-way.
     Dead,
@@ -132,12 +150,16 @@ impl Found {
                 State::Running { since: state.started_at.and_then(|time| time.parse().ok()) }
             }
             Some(Status::PAUSED) => State::Paused,
-            Some(Status::EXITED) if state.oom_killed == Some(true) => State::Exited { how: format!("it needed more memory than it may have, and ended with exit code {code}") },
+            Some(Status::EXITED) if state.oom_killed == Some(true) => State::Exited {
+                how: format!("it needed more memory than it may have, and ended with exit code {code}"),
+            },
             Some(Status::EXITED) => State::Exited { how: format!("it ended with exit code {code}") },
             Some(Status::REMOVING) => State::Removing,
             Some(Status::DEAD) => State::Dead,
             other @ (None | Some(Status::EMPTY)) => {
-                return Err(RuntimeError::Failed(format!("the Docker engine describes a container with the state {other:?}, which is not known here")));
+                return Err(RuntimeError::Failed(format!(
+                    "the Docker engine describes a container with the state {other:?}, which is not known here"
+                )));
             }
         };
         Ok(Found {
@@ -167,7 +189,11 @@ mod tests {
             files: BTreeMap::new(),
         };
         let check = |config: Value, programs: &[&str], expected: &str| {
-            assert_eq!(program(&plan(programs), &serde_json::from_value(config.clone()).unwrap()), expected, "{config}");
+            assert_eq!(
+                program(&plan(programs), &serde_json::from_value(config.clone()).unwrap()),
+                expected,
+                "{config}"
+            );
         };
         let both = ["valkey-server", "redis-server"];
         check(json!({"Entrypoint": ["docker-entrypoint.sh"], "Cmd": ["redis-server"]}), &both, "redis-server");

@@ -16,9 +16,10 @@ use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, CreateImageInfo, EventMessage, ImageInspect, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
-    ListVolumesOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions, RestartContainerOptionsBuilder,
-    StartContainerOptions, StopContainerOptionsBuilder, UploadToContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions,
+    ListContainersOptionsBuilder, ListVolumesOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveVolumeOptions, RestartContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
+    UploadToContainerOptionsBuilder,
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -71,7 +72,11 @@ impl Engine {
     /// Where DOCKER_HOST says, else the usual socket.
     pub async fn connect() -> Result<Engine, EngineError> {
         let address = env::var("DOCKER_HOST").unwrap_or_else(|_| USUAL_SOCKET.to_owned());
-        let silent = |error: Error| EngineError::Silent { attempted: "looking for Docker".to_owned(), address: address.clone(), cause: causes(&error) };
+        let silent = |error: Error| EngineError::Silent {
+            attempted: "looking for Docker".to_owned(),
+            address: address.clone(),
+            cause: causes(&error),
+        };
         let docker = Docker::connect_with_host(&address).map_err(silent)?;
         let engine = Engine { docker: Arc::new(docker), address: address.into() };
         engine.call("looking for Docker", PING, engine.docker.ping()).await?;
@@ -103,7 +108,8 @@ impl Engine {
     /// Extracts a tar archive into a folder of the container, which need not run.
     pub async fn upload(&self, container: &str, folder: &str, archive: Vec<u8>) -> Result<(), EngineError> {
         let options = UploadToContainerOptionsBuilder::new().path(folder).build();
-        let request = self.docker.upload_to_container(container, Some(options), bollard::body_full(Bytes::from(archive)));
+        let request =
+            self.docker.upload_to_container(container, Some(options), bollard::body_full(Bytes::from(archive)));
         self.call(format!("writing files into the container {container}"), WORK, request).await
     }
 
@@ -190,13 +196,21 @@ impl Engine {
         self.docker.events(Some(EventsOptionsBuilder::new().filters(&filters).build()))
     }
 
-    async fn call<T>(&self, attempted: impl Display + Send + Sync, limit: Duration, request: impl Future<Output = Result<T, Error>>) -> Result<T, EngineError> {
-        let silent = |cause| EngineError::Silent { attempted: attempted.to_string(), address: self.address.to_string(), cause };
+    async fn call<T>(
+        &self,
+        attempted: impl Display + Send + Sync,
+        limit: Duration,
+        request: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, EngineError> {
+        let silent =
+            |cause| EngineError::Silent { attempted: attempted.to_string(), address: self.address.to_string(), cause };
         match timeout(limit, request).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(Error::DockerResponseServerError { status_code: status, message })) => {
-                Err(EngineError::Refused { attempted: attempted.to_string(), status, message: message.trim().to_owned() })
-            }
+            Ok(Err(Error::DockerResponseServerError { status_code: status, message })) => Err(EngineError::Refused {
+                attempted: attempted.to_string(),
+                status,
+                message: message.trim().to_owned(),
+            }),
             Ok(Err(error)) => Err(silent(causes(&error))),
             Err(_) => Err(silent(format!("no answer within {limit:?}"))),
         }

@@ -17,7 +17,11 @@ pub fn archive(files: &BTreeMap<String, String>) -> io::Result<Vec<u8>> {
     }
     for (name, content) in files {
         let size = u64::try_from(content.len()).unwrap_or(u64::MAX);
-        archive.append_data(&mut header(EntryType::Regular, 0o600, size), format!("files/{name}"), content.as_bytes())?;
+        archive.append_data(
+            &mut header(EntryType::Regular, 0o600, size),
+            format!("files/{name}"),
+            content.as_bytes(),
+        )?;
     }
     archive.into_inner()
 }
@@ -59,6 +63,7 @@ mod tests {
             data/ 700 0:0 0
             files/ 700 0:0 0
             files/redis.conf 600 0:0 7
-        "#]].assert_eq(&shown);
+        "#]]
+        .assert_eq(&shown);
     }
 }

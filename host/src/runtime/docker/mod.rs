@@ -129,7 +129,8 @@ impl DockerRuntime {
 
     pub async fn list(&self) -> Result<Vec<WorkloadKey>, RuntimeError> {
         let label = self.label();
-        let (containers, volumes) = future::try_join(self.engine.containers(&label), self.engine.volumes(&label)).await?;
+        let (containers, volumes) =
+            future::try_join(self.engine.containers(&label), self.engine.volumes(&label)).await?;
         let labels = containers.iter().map(|(_, labels)| labels).chain(&volumes);
         Ok(labels.filter_map(container::key).collect::<BTreeSet<_>>().into_iter().collect())
     }
@@ -240,7 +241,8 @@ impl DockerRuntime {
             return Ok(());
         }
         let name = self.name(key);
-        let archive = files::archive(&plan.files).map_err(|cause| EngineError::Unsent { container: name.clone(), cause })?;
+        let archive =
+            files::archive(&plan.files).map_err(|cause| EngineError::Unsent { container: name.clone(), cause })?;
         self.engine.upload(&name, container::HOME, archive).await?;
         self.remembered.wrote_files(key, digest);
         Ok(())
@@ -252,7 +254,10 @@ impl DockerRuntime {
     }
 
     /// While somebody else is removing the same, or has not let go of it.
-    async fn retry_conflicts<F: Future<Output = Result<(), EngineError>>>(&self, call: impl Fn() -> F) -> Result<(), RuntimeError> {
+    async fn retry_conflicts<F: Future<Output = Result<(), EngineError>>>(
+        &self,
+        call: impl Fn() -> F,
+    ) -> Result<(), RuntimeError> {
         for _ in 1..STEPS {
             match call().await {
                 Err(EngineError::Refused { status: 409, .. }) => sleep(PAUSE).await,

@@ -61,13 +61,22 @@ impl Reach {
     }
 
     /// Host and ports of the container `name`.
-    pub fn of(&self, name: &str, ports: &BTreeMap<String, PortSpec>, found: Option<&Found>) -> (String, BTreeMap<String, u16>) {
-        let by_name = |pick: fn(&PortSpec) -> u16| ports.iter().map(|(name, port)| (name.clone(), pick(port))).collect();
+    pub fn of(
+        &self,
+        name: &str,
+        ports: &BTreeMap<String, PortSpec>,
+        found: Option<&Found>,
+    ) -> (String, BTreeMap<String, u16>) {
+        let by_name =
+            |pick: fn(&PortSpec) -> u16| ports.iter().map(|(name, port)| (name.clone(), pick(port))).collect();
         match self {
             Reach::Localhost => ("localhost".to_owned(), by_name(|port| port.outside)),
             Reach::Network(_) => (name.to_owned(), by_name(|port| port.inside)),
             // Without an address it does not run, and cannot be reached at any.
-            Reach::Bridge => (found.and_then(|found| found.address.clone()).unwrap_or_else(|| name.to_owned()), by_name(|port| port.inside)),
+            Reach::Bridge => (
+                found.and_then(|found| found.address.clone()).unwrap_or_else(|| name.to_owned()),
+                by_name(|port| port.inside),
+            ),
         }
     }
 }
@@ -84,7 +93,9 @@ fn own_ids() -> Vec<String> {
 
 /// Docker mounts `…/containers/<id>/hostname` over `/etc/hostname`.
 fn mounted_id(mounts: &str) -> Option<&str> {
-    let source = mounts.lines().find_map(|line| line.split(' ').find(|word| word.contains("/containers/") && word.ends_with("/hostname")))?;
+    let source = mounts
+        .lines()
+        .find_map(|line| line.split(' ').find(|word| word.contains("/containers/") && word.ends_with("/hostname")))?;
     source.rsplit('/').nth(1)
 }
 
@@ -94,7 +105,9 @@ mod tests {
 
     #[test]
     fn the_users_network_is_taken_before_the_default_one() {
-        let check = |networks: &[&str], expected| assert_eq!(Reach::among(networks.iter().map(|&name| name.to_owned()).collect()), expected);
+        let check = |networks: &[&str], expected| {
+            assert_eq!(Reach::among(networks.iter().map(|&name| name.to_owned()).collect()), expected)
+        };
         check(&["bridge", "compose_default"], Reach::Network("compose_default".to_owned()));
         check(&["bridge"], Reach::Bridge);
         check(&["host"], Reach::Localhost);
@@ -103,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_container_finds_its_id_in_its_mounts() {
-        let line = "629 612 254:1 /var/lib/docker/containers/0a1b/hostname /etc/hostname rw,relatime - ext4 /dev/vda1 rw";
+        let line =
+            "629 612 254:1 /var/lib/docker/containers/0a1b/hostname /etc/hostname rw,relatime - ext4 /dev/vda1 rw";
         assert_eq!(mounted_id(&format!("1 2 3 / / rw\n{line}\n")), Some("0a1b"));
         assert_eq!(mounted_id("1 2 3 / / rw"), None);
     }

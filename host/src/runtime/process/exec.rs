@@ -27,7 +27,10 @@ pub const ALREADY_RUNNING: i32 = 99;
 /// Returns only if it failed.
 pub fn exec(folder: &Path, command: &[OsString]) -> io::Error {
     let [program, args @ ..] = command else {
-        return io::Error::new(io::ErrorKind::InvalidInput, "__exec: which program? Usage: __exec <folder> -- <program> <args>");
+        return io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "__exec: which program? Usage: __exec <folder> -- <program> <args>",
+        );
     };
     match hold(folder) {
         // Kept open until exec, and after.
@@ -39,7 +42,9 @@ pub fn exec(folder: &Path, command: &[OsString]) -> io::Error {
             eprintln!("not started: the workload in {} is running already", folder.display());
             process::exit(ALREADY_RUNNING)
         }
-        Err(error) => io::Error::new(error.kind(), format!("the workload in {} cannot be locked: {error}", folder.display())),
+        Err(error) => {
+            io::Error::new(error.kind(), format!("the workload in {} cannot be locked: {error}", folder.display()))
+        }
     }
 }
 

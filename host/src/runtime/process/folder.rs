@@ -125,14 +125,17 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let whole = Flock { start: 0, length: 0, pid: None, typ: FlockType::WriteLock, offset_type: FlockOffsetType::Set };
+        let whole =
+            Flock { start: 0, length: 0, pid: None, typ: FlockType::WriteLock, offset_type: FlockOffsetType::Set };
         Ok(rustix::process::fcntl_getlk(&lock, &whole)?.and_then(|held| held.pid))
     }
 
     /// How long `runner` has been running; nothing for one that has just started and not said so yet.
     pub fn uptime(&self, runner: Pid) -> Duration {
         let pid = self.path().join(PID);
-        if fs::read_to_string(&pid).ok().and_then(|text| text.trim().parse().ok()) != Some(runner.as_raw_nonzero().get()) {
+        if fs::read_to_string(&pid).ok().and_then(|text| text.trim().parse().ok())
+            != Some(runner.as_raw_nonzero().get())
+        {
             return Duration::ZERO;
         }
         let started = fs::metadata(&pid).and_then(|metadata| metadata.modified());
@@ -170,7 +173,8 @@ impl Folder {
         match fs::rename(self.path(), &removed) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
-            Ok(()) => remove_all(&removed),
+            // Twice: what the program has started may have put a file there meanwhile, before it was killed.
+            Ok(()) => remove_all(&removed).or_else(|_| remove_all(&removed)),
         }
     }
 
@@ -190,7 +194,8 @@ pub fn all(root: &Path) -> io::Result<Vec<(Folder, Record)>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(|name| !name.starts_with('.'));
+    let names =
+        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(|name| !name.starts_with('.'));
     let folders = names.map(|name| Folder { root: root.to_owned(), name });
     Ok(folders.filter_map(|folder| folder.record().map(|record| (folder, record))).collect())
 }

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use floci_az_contract::WorkloadSpec;
 use futures_util::future;
+use rustix::process::Pid;
 use tokio::process::Child;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
@@ -47,6 +48,14 @@ pub struct ProcessRuntime {
     exec: PathBuf,
     remembered: Arc<Remembered>,
     ended: broadcast::Sender<WorkloadKey>,
+}
+
+/// A program that runs.
+#[derive(Debug)]
+enum Program {
+    Child(Child),
+    /// Started by an earlier gateway.
+    Adopted(Pid),
 }
 
 impl ProcessRuntime {
@@ -77,7 +86,7 @@ impl ProcessRuntime {
         if let Some(pid) = runner.filter(|_| as_planned) {
             folder.set_files(&plan.files).map_err(failed)?;
             if let Sighting::New(run) = self.remembered.found_running(key) {
-                self.follow(key, &folder, run, None);
+                self.follow(key, &folder, run, Program::Adopted(pid));
             }
             return Ok(self.running(key, outside(&plan), folder.uptime(pid)));
         }
@@ -186,7 +195,7 @@ impl ProcessRuntime {
         // No await from here to the follower: a child without one would end unnoticed.
         let child = spawn::spawn(&self.exec, folder, &record).map_err(failed)?;
         let run = self.remembered.started(key);
-        let follower = self.follow(key, folder, run, Some(child));
+        let follower = self.follow(key, folder, run, Program::Child(child));
         match spawn::until_running(folder, &follower).await.map_err(failed)? {
             Started::Running => Ok(self.running(key, record.ports, Duration::ZERO)),
             Started::Exited => Ok(self.exited(key, folder, record.ports)),
@@ -194,21 +203,11 @@ impl ProcessRuntime {
     }
 
     /// Each program that is known to run has one follower: it waits for the end, counts it and tells the watchers.
-    fn follow(&self, key: &WorkloadKey, folder: &Folder, run: Run, child: Option<Child>) -> JoinHandle<()> {
+    fn follow(&self, key: &WorkloadKey, folder: &Folder, run: Run, program: Program) -> JoinHandle<()> {
         let (key, folder) = (key.clone(), folder.clone());
         let (remembered, ended) = (self.remembered.clone(), self.ended.clone());
         tokio::spawn(async move {
-            let end = match child {
-                Some(child) => spawn::wait(child).await,
-                None => End::RunsElsewhere,
-            };
-            let how = match end {
-                End::Of(how) => Some(how),
-                End::RunsElsewhere => {
-                    stop::ended(&folder).await;
-                    None
-                }
-            };
+            let how = until_end(&folder, program).await;
             if remembered.ended(&key, run, how) == Ending::ByItself {
                 // Nobody watches: then nobody wants to know.
                 _ = ended.send(key);
@@ -217,13 +216,24 @@ impl ProcessRuntime {
     }
 
     fn running(&self, key: &WorkloadKey, ports: BTreeMap<String, u16>, uptime: Duration) -> Workload {
-        Workload { state: WorkloadState::Running { uptime }, host: HOST.to_owned(), ports, exits: self.remembered.exits(key) }
+        Workload {
+            state: WorkloadState::Running { uptime },
+            host: HOST.to_owned(),
+            ports,
+            exits: self.remembered.exits(key),
+        }
     }
 
     fn exited(&self, key: &WorkloadKey, folder: &Folder, ports: BTreeMap<String, u16>) -> Workload {
-        let how = self.remembered.how_it_ended(key).unwrap_or_else(|| "it ended; its exit code is not known".to_owned());
+        let how =
+            self.remembered.how_it_ended(key).unwrap_or_else(|| "it ended; its exit code is not known".to_owned());
         let detail = output::detail(&how, &folder.tail(LINES_OF_AN_EXIT).unwrap_or_else(|error| error.to_string()));
-        Workload { state: WorkloadState::Exited { detail }, host: HOST.to_owned(), ports, exits: self.remembered.exits(key) }
+        Workload {
+            state: WorkloadState::Exited { detail },
+            host: HOST.to_owned(),
+            ports,
+            exits: self.remembered.exits(key),
+        }
     }
 
     fn folder(&self, key: &WorkloadKey) -> Folder {
@@ -232,8 +242,28 @@ impl ProcessRuntime {
 
     fn all(&self) -> Result<Vec<(Folder, Record)>, RuntimeError> {
         let all = folder::all(&self.root);
-        all.map_err(|error| RuntimeError::Failed(format!("the workloads in {} cannot be listed: {error}", self.root.display())))
+        all.map_err(|error| {
+            RuntimeError::Failed(format!("the workloads in {} cannot be listed: {error}", self.root.display()))
+        })
     }
+}
+
+/// How it ended, if that can be known.
+async fn until_end(folder: &Folder, program: Program) -> Option<String> {
+    let (pid, how) = match program {
+        Program::Adopted(pid) => (Some(pid), None),
+        Program::Child(child) => {
+            let pid = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+            match spawn::wait(child).await {
+                End::Ended(how) => (pid, Some(how)),
+                End::RunsAlready => (folder.runner().ok().flatten(), None),
+            }
+        }
+    };
+    let pid = pid?;
+    stop::ended(folder, pid).await;
+    stop::end_family(pid);
+    how
 }
 
 fn places(folder: &Folder, spec: &WorkloadSpec) -> Places {

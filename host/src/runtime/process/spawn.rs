@@ -29,13 +29,13 @@ pub enum Started {
     Exited,
 }
 
-/// What is known when a child has ended.
+/// How a child has ended.
 #[derive(Debug)]
 pub enum End {
     /// In words.
-    Of(String),
+    Ended(String),
     /// It was not started, because the workload ran already.
-    RunsElsewhere,
+    RunsAlready,
 }
 
 /// The environment is the record's, with PATH and LANG of the gateway and the data folder as HOME: nothing of the
@@ -63,9 +63,9 @@ pub fn spawn(exec: &Path, folder: &Folder, record: &Record) -> io::Result<Child>
 
 pub async fn wait(mut child: Child) -> End {
     match child.wait().await {
-        Ok(status) if status.code() == Some(ALREADY_RUNNING) => End::RunsElsewhere,
-        Ok(status) => End::Of(describe(status)),
-        Err(error) => End::Of(format!("its exit code cannot be had ({error})")),
+        Ok(status) if status.code() == Some(ALREADY_RUNNING) => End::RunsAlready,
+        Ok(status) => End::Ended(describe(status)),
+        Err(error) => End::Ended(format!("its exit code cannot be had ({error})")),
     }
 }
 
