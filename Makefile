@@ -1,7 +1,7 @@
 # The targets, and nothing else: what they bring is brought by scripts/, each of which says what it never does.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check build
+.PHONY: help run test check build figures
 
 # One folder for all of them, wherever cargo is told to build otherwise: what is tested is what runs.
 export CARGO_TARGET_DIR := $(CURDIR)/target
@@ -33,3 +33,7 @@ check: ## Check format, lints, documentation, licences and scripts.
 build: ## Build the gateway with its plugins into target/release/floci-az.
 	@scripts/toolchain.sh
 	cargo build --release --locked --package floci-az
+
+figures: build ## Print what the gateway costs, against the same servers without it.
+	@scripts/server.sh --program
+	@python3 tests/figures.py

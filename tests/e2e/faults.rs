@@ -8,7 +8,6 @@ use serde_json::json;
 
 use crate::arm::{Cache, quickstart};
 use crate::gateway::{Gateway, Runtime, send, wait_for};
-use crate::on_each_runtime;
 
 on_each_runtime! {
     a_restart_keeps_port_keys_and_data,
@@ -296,6 +295,81 @@ mod process_only {
         assert_eq!(refused.status, 409, "{:#}", refused.body);
         for key in cache.keys() {
             cache.connect(&key).unwrap();
+        }
+    }
+}
+
+mod docker_only {
+    use super::*;
+
+    /// The engine as the gateway sees it: a socket that can be taken away.
+    fn removable_engine(gateway: &mut Gateway) -> impl Fn(bool) + use<> {
+        let socket = gateway.folder.path().join("docker.sock");
+        gateway.set("DOCKER_HOST", &format!("unix://{}", socket.display()));
+        move |there| match there {
+            true => std::os::unix::fs::symlink("/var/run/docker.sock", &socket).unwrap(),
+            false => fs::remove_file(&socket).unwrap(),
+        }
+    }
+
+    mod docker {
+        use super::*;
+
+        #[test]
+        fn an_engine_that_is_gone_fails_the_creation_and_a_later_put_tries_again() {
+            let mut gateway = Gateway::prepare(Runtime::Docker, &[]);
+            let engine = removable_engine(&mut gateway);
+            engine(true);
+            gateway.spawn();
+            let cache = gateway.arm().cache("my-cache");
+            engine(false);
+            let created = cache.put(&quickstart()).expect(201);
+            cache.settled("Failed");
+            let operation = gateway.arm().get(created.header("azure-asyncoperation").unwrap()).body;
+            assert_eq!(operation["error"]["code"], "RuntimeUnavailable", "{operation:#}");
+            assert!(gateway.log_text().contains("RuntimeUnavailable"), "the log says why");
+            engine(true);
+            cache.put(&quickstart()).expect(200);
+            cache.settled("Succeeded");
+            cache.connect(&cache.keys()[0]).unwrap();
+        }
+
+        #[test]
+        fn a_start_that_asks_for_an_engine_which_is_not_there_says_so() {
+            let mut gateway = Gateway::prepare(Runtime::Docker, &[]);
+            let _absent = removable_engine(&mut gateway);
+            let output = gateway.command().output().unwrap();
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(
+                !output.status.success() && text.contains("docker.sock") && text.contains("FLOCI_AZ_RUNTIME"),
+                "{text}"
+            );
+        }
+
+        #[test]
+        fn an_image_that_cannot_be_had_fails_the_creation_with_the_reason() {
+            // Nothing listens on port 1.
+            let image = "localhost:1/no/such-image:1";
+            let gateway = Gateway::with(Runtime::Docker, &[("FLOCI_AZ_SERVICES_REDIS_DEFAULT_IMAGE", image)]);
+            let cache = gateway.arm().cache("my-cache");
+            let created = cache.put(&quickstart()).expect(201);
+            cache.settled("Failed");
+            let operation = gateway.arm().get(created.header("azure-asyncoperation").unwrap()).body;
+            assert_eq!(operation["error"]["code"], "ImageNotAvailable", "{operation:#}");
+            assert!(operation["error"]["message"].as_str().unwrap().contains(image), "{operation:#}");
+            cache.remove();
+            assert_eq!(gateway.leftovers(), Vec::<String>::new());
+        }
+
+        #[test]
+        fn a_container_that_is_removed_by_hand_comes_back_with_its_data() {
+            let gateway = Gateway::start(Runtime::Docker);
+            let cache = gateway.arm().cache("my-cache");
+            cache.create();
+            write(&cache);
+            let [key, _] = cache.keys();
+            crate::gateway::run("docker", &["rm", "-f", &gateway.workloads()[0]]);
+            read(&cache, &key);
         }
     }
 }

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::arm::{VERSION, quickstart};
 use crate::gateway::{Gateway, Runtime, wait_for};
-use crate::on_each_runtime;
 
 on_each_runtime! {
     a_cache_is_created_used_rotated_and_deleted,

@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::allow_attributes, reason = "tests")]
 
 /// Each test once with containers and once with processes.
-#[macro_export]
 macro_rules! on_each_runtime {
     ($($test:ident),* $(,)?) => {
         mod docker {

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::gateway::{Gateway, Runtime};
-use crate::on_each_runtime;
 
 on_each_runtime! {
     the_quickstart_works_as_printed,

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use crate::arm::VERSION;
 use crate::gateway::{Gateway, Runtime, run};
-use crate::on_each_runtime;
 
 on_each_runtime! {
     secrets_stay_secret,
@@ -42,7 +41,7 @@ fn secrets_stay_secret(runtime: Runtime) {
     }
     match runtime {
         Runtime::Docker => {
-            let container = gateway.workloads().remove(0);
+            let container = gateway.workloads().swap_remove(0);
             clean("docker inspect", &run("docker", &["inspect", &container]));
             clean("docker logs", &run("docker", &["logs", &container]));
         }

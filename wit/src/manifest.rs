@@ -43,7 +43,7 @@ pub struct ResourceType {
     pub present_on: Vec<Purpose>,
     /// Seconds after which an operation that is still waiting ends as Failed.
     pub deadline_seconds: u32,
-    /// The body of a PUT that works, shown to new users.
+    /// The body of a PUT that works, shown to new users; its `name` is the one to put it under.
     pub example: serde_json::Value,
 }
 

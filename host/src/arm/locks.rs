@@ -23,9 +23,12 @@ enum Kind {
     Write,
 }
 
+/// Locks that somebody holds or awaits, and some that are forgotten.
+type Table = HashMap<(Kind, Key), Weak<AsyncMutex<()>>>;
+
 #[derive(Debug, Default)]
 pub struct Locks {
-    held: Mutex<HashMap<(Kind, Key), Weak<AsyncMutex<()>>>>,
+    held: Mutex<Table>,
 }
 
 /// Unlocks when dropped.

@@ -32,6 +32,7 @@ pub const RESOURCE_TYPE: &str = "Microsoft.Cache/Redis";
 
 pub fn manifest() -> Manifest {
     let example = json!({
+        "name": "my-cache",
         "location": "eastus",
         "properties": {
             "sku": { "name": "Basic", "family": "C", "capacity": 0 },

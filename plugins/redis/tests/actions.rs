@@ -1,4 +1,10 @@
 //! `listKeys` and `regenerateKey`, on a fake gateway.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that is set up wrongly has to fail"
+)]
 
 mod valkey;
 

@@ -1,4 +1,5 @@
 //! For any JSON: no panic, and what is accepted is what a client may send back.
+#![expect(clippy::expect_used, reason = "a test that is set up wrongly has to fail")]
 
 use floci_az_redis::Redis;
 use floci_az_sdk::testing::FakeHost;

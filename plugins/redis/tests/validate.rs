@@ -1,4 +1,5 @@
 //! Which bodies are refused, and what becomes of the others.
+#![expect(clippy::unwrap_used, reason = "a test that is set up wrongly has to fail")]
 
 use expect_test::{Expect, expect};
 use floci_az_redis::Redis;
