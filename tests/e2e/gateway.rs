@@ -118,10 +118,6 @@ impl Gateway {
         Arm::new(self.port)
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.as_ref().unwrap().id()
-    }
-
     /// kill -9.
     pub fn kill(&mut self) {
         let mut child = self.child.take().unwrap();

@@ -315,7 +315,10 @@ fn without_a_runtime_a_creation_fails_with_what_to_do() {
 #[test]
 fn plugin_holds_no_state() {
     let answers = |between: &mut dyn FnMut(&mut Gateway)| {
-        let mut gateway = Gateway::with(Runtime::None, &[("FLOCI_AZ_SERVICES_REDIS_MOCKED", "true")]);
+        let mut gateway = Gateway::prepare(Runtime::None, &[("FLOCI_AZ_SERVICES_REDIS_MOCKED", "true")]);
+        // Shown, and not listened on.
+        gateway.set("FLOCI_AZ_SERVICES_REDIS_BASE_PORT", "6379");
+        gateway.spawn();
         let cache = gateway.arm().cache("my-cache");
         let requests: [&dyn Fn() -> Answer; 7] = [
             &|| cache.put(&quickstart()),

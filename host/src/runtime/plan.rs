@@ -73,10 +73,10 @@ impl Plan {
 fn check(spec: &WorkloadSpec) -> Result<(), String> {
     check_word("name", &spec.name)?;
     if !is_image(&spec.image) {
-        return Err(format!("image {:?} is not an image reference such as `valkey/valkey:8-alpine`", spec.image));
+        return Err(format!("image {:?} is not an image reference such as `example/server:1.0`", spec.image));
     }
     if spec.programs.is_empty() {
-        return Err("programs is empty; name at least one program, for example `valkey-server`".to_owned());
+        return Err("programs is empty; name at least one program".to_owned());
     }
     if let Some(program) = spec.programs.iter().find(|program| !is_file_name(program)) {
         return Err(format!(
@@ -189,19 +189,19 @@ mod tests {
         check(
             json!({"image": "../containers/other"}),
             expect![[
-                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: image "../containers/other" is not an image reference such as `valkey/valkey:8-alpine`"#
+                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: image "../containers/other" is not an image reference such as `example/server:1.0`"#
             ]],
         );
         check(
             json!({"image": "a?fromSrc=x"}),
             expect![[
-                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: image "a?fromSrc=x" is not an image reference such as `valkey/valkey:8-alpine`"#
+                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: image "a?fromSrc=x" is not an image reference such as `example/server:1.0`"#
             ]],
         );
         check(
             json!({"programs": []}),
             expect![[
-                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: programs is empty; name at least one program, for example `valkey-server`"#
+                r#"InvalidWorkloadSpec: the spec of the workload "cache" is not valid: programs is empty; name at least one program"#
             ]],
         );
         check(

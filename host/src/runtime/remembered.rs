@@ -6,11 +6,13 @@
 //! Each start is a [`Run`]. Whoever looks asks for the run first and names it in what they report, so that a report
 //! about an earlier run, which comes late, changes nothing:
 //!
+//! ```text
 //!     Unknown ── found running ──▶ Running ── ended by itself (counted) ──▶ Ended
 //!        ▲                        │      ▲                                    │
 //!     created               stopping    started ◀─────────────────────────────┘
 //!                                 ▼      │
 //!                                Stopping
+//! ```
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -113,8 +113,12 @@ impl DockerRuntime {
         let name = self.name(key);
         self.remembered.stopping(key);
         self.engine.stop(&name, LAST_GRACE).await?;
-        self.discard(&name).await?;
-        self.retry_conflicts(|| self.engine.remove_volume(&name)).await?;
+        // Together: an `ensure` that was dropped may still be making the container that has the volume.
+        let remove_both = async || {
+            self.engine.remove(&name).await?;
+            self.engine.remove_volume(&name).await
+        };
+        self.retry_conflicts(remove_both).await?;
         self.remembered.forget(key);
         Ok(())
     }
@@ -250,7 +254,7 @@ impl DockerRuntime {
 
     /// Removes the container; returns when it is gone.
     async fn discard(&self, name: &str) -> Result<(), RuntimeError> {
-        self.retry_conflicts(|| self.engine.remove(name)).await
+        self.retry_conflicts(async || self.engine.remove(name).await).await
     }
 
     /// While somebody else is removing the same, or has not let go of it.

@@ -14,7 +14,7 @@ use super::super::RuntimeError;
 use super::container::Found;
 use super::engine::Engine;
 
-/// What containers that Docker or Podman started find in their root.
+/// What a container finds in its root that Docker or Podman started.
 const MARKS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
 
 #[derive(Debug, PartialEq, Eq)]
@@ -27,20 +27,13 @@ pub enum Reach {
 
 impl Reach {
     pub async fn discover(engine: &Engine) -> Result<Reach, RuntimeError> {
-        if !MARKS.iter().any(|mark| Path::new(mark).exists()) {
-            return Ok(Reach::Localhost);
-        }
-        for own in own_ids() {
+        for own in own_names() {
             let Some(container) = engine.inspect(&own).await? else { continue };
             let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
             let mut names: Vec<String> = networks.into_keys().collect();
             names.sort();
             return Ok(Reach::among(names));
         }
-        tracing::warn!(
-            "the gateway runs in a container that the Docker engine does not know; workloads are expected on localhost. If they \
-             cannot be reached, run the gateway with --network host"
-        );
         Ok(Reach::Localhost)
     }
 
@@ -81,22 +74,27 @@ impl Reach {
     }
 }
 
-/// Names that may be this container's: its hostname, unless that was chosen, and what its mounts come from.
-fn own_ids() -> Vec<String> {
-    let hostname = fs::read_to_string("/etc/hostname").unwrap_or_default();
+/// Names that may be this container's, if this is one. Only the engine knows: machines are made from images, too, and
+/// carry the mark of a container.
+fn own_names() -> Vec<String> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let ids = [Some(hostname.trim()), mounted_id(&mounts)].into_iter().flatten();
+    let is_marked = MARKS.iter().any(|mark| Path::new(mark).exists());
+    let hostname = if is_marked { fs::read_to_string("/etc/hostname").unwrap_or_default() } else { String::new() };
     // Parts of a URL from here on.
-    let is_name = |id: &&str| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    ids.filter(is_name).map(str::to_owned).collect()
+    let is_name =
+        |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    [mounted_id(&mounts), Some(hostname.trim())].into_iter().flatten().filter(is_name).map(str::to_owned).collect()
 }
 
-/// Docker mounts `…/containers/<id>/hostname` over `/etc/hostname`.
+/// Docker mounts `…/containers/<id>/hostname` over `/etc/hostname`. Fields 4 and 5 of a line are what is mounted and where
+/// (proc(5)).
 fn mounted_id(mounts: &str) -> Option<&str> {
-    let source = mounts
-        .lines()
-        .find_map(|line| line.split(' ').find(|word| word.contains("/containers/") && word.ends_with("/hostname")))?;
-    source.rsplit('/').nth(1)
+    mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ').skip(3);
+        let (what, place) = (fields.next()?, fields.next()?);
+        let folder = what.strip_suffix("/hostname").filter(|_| place == "/etc/hostname")?;
+        folder.contains("/containers/").then_some(folder.rsplit('/').next()?)
+    })
 }
 
 #[cfg(test)]
@@ -119,6 +117,8 @@ mod tests {
         let line =
             "629 612 254:1 /var/lib/docker/containers/0a1b/hostname /etc/hostname rw,relatime - ext4 /dev/vda1 rw";
         assert_eq!(mounted_id(&format!("1 2 3 / / rw\n{line}\n")), Some("0a1b"));
-        assert_eq!(mounted_id("1 2 3 / / rw"), None);
+        // The engine on a machine, while it copies files into a container.
+        let other = "630 612 254:1 /var/lib/docker/containers/0a1b/hostname /var/lib/docker/overlay2/2c/merged/etc/hostname rw - ext4 /dev/vda1 rw";
+        assert_eq!(mounted_id(&format!("1 2 3 / / rw\n{other}\n")), None);
     }
 }

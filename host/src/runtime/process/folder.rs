@@ -6,14 +6,14 @@
 //! | `files/`        | the spec's files, 0600                                                              |
 //! | `data/`         | the program's working folder                                                        |
 //! | `log`           | its output, appended; emptied at a start if larger than [`LARGEST_LOG`]             |
-//! | `lock`          | held by the program as long as it lives, see `exec`                                 |
-//! | `pid`           | for people, and with its modification time the start; the lock is what counts       |
+//! | `lock`          | locked by the program and all it has started, see `exec`                            |
+//! | `pid`           | the program's, locked by it; written at its start                                   |
 //!
 //! A folder appears with its record in it and disappears in one step, by renaming; what a crash leaves behind has a name
 //! that starts with a dot and is [swept](sweep) at the next start of the gateway. Calls are for small files and block.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -53,6 +53,21 @@ impl Record {
     pub fn key(&self) -> WorkloadKey {
         WorkloadKey { owner: self.owner.clone(), name: self.name.clone() }
     }
+}
+
+/// Who holds the locks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// Something that has not yet become the program.
+    Starting,
+    Running(Pid),
+    /// What the program has started and left behind, in the process group that it led. Its pid is given to nobody else
+    /// while that group lives.
+    Orphans {
+        leader: Pid,
+    },
+    /// Nobody.
+    Ended,
 }
 
 #[derive(Debug, Clone)]
@@ -118,28 +133,49 @@ impl Folder {
         Ok(())
     }
 
-    /// The process that runs the workload now: whoever holds the lock.
-    pub fn runner(&self) -> io::Result<Option<Pid>> {
+    pub fn life(&self) -> io::Result<Life> {
         let lock = match File::open(self.path().join(LOCK)) {
             Ok(lock) => lock,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Life::Ended),
             Err(error) => return Err(error),
         };
+        match lock.try_lock_shared() {
+            Ok(()) => return Ok(Life::Ended),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let Ok(mut pid) = File::open(self.path().join(PID)) else { return Ok(Life::Starting) };
+        let mut leader = String::new();
+        pid.read_to_string(&mut leader)?;
+        let Some(leader) = leader.parse().ok().and_then(Pid::from_raw) else { return Ok(Life::Starting) };
         let whole =
             Flock { start: 0, length: 0, pid: None, typ: FlockType::WriteLock, offset_type: FlockOffsetType::Set };
-        Ok(rustix::process::fcntl_getlk(&lock, &whole)?.and_then(|held| held.pid))
+        let holder = rustix::process::fcntl_getlk(&pid, &whole)?.and_then(|held| held.pid);
+        Ok(holder.map_or(Life::Orphans { leader }, Life::Running))
     }
 
-    /// How long `runner` has been running; nothing for one that has just started and not said so yet.
-    pub fn uptime(&self, runner: Pid) -> Duration {
-        let pid = self.path().join(PID);
-        if fs::read_to_string(&pid).ok().and_then(|text| text.trim().parse().ok())
-            != Some(runner.as_raw_nonzero().get())
-        {
-            return Duration::ZERO;
-        }
-        let started = fs::metadata(&pid).and_then(|metadata| metadata.modified());
+    /// How long the program has been running, if it is.
+    pub fn uptime(&self) -> Duration {
+        let started = fs::metadata(self.path().join(PID)).and_then(|metadata| metadata.modified());
         started.ok().and_then(|started| started.elapsed().ok()).unwrap_or_default()
+    }
+
+    /// For a program that is about to start. None while another one has it, or somebody takes a look at it.
+    pub fn lock(&self) -> io::Result<Option<File>> {
+        let lock = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .write(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(self.path().join(LOCK))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        remove_all(&self.path().join(PID))?;
+        Ok(Some(lock))
     }
 
     /// Where the program writes its output.
@@ -173,8 +209,7 @@ impl Folder {
         match fs::rename(self.path(), &removed) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
-            // Twice: what the program has started may have put a file there meanwhile, before it was killed.
-            Ok(()) => remove_all(&removed).or_else(|_| remove_all(&removed)),
+            Ok(()) => remove_all(&removed),
         }
     }
 
@@ -294,13 +329,19 @@ mod tests {
     }
 
     #[test]
-    fn nobody_runs_a_workload_whose_lock_is_free() {
+    fn what_lives_is_told_by_the_locks_and_never_by_the_pid_alone() {
         let root = tempfile::tempdir().unwrap();
         let (folder, record) = folder(root.path());
-        assert_eq!(folder.runner().unwrap(), None);
+        assert_eq!(folder.life().unwrap(), Life::Ended);
         folder.set_record(&record).unwrap();
-        fs::write(folder.path().join(LOCK), "").unwrap();
         fs::write(folder.path().join(PID), "1").unwrap();
-        assert_eq!(folder.runner().unwrap(), None);
+        assert_eq!(folder.life().unwrap(), Life::Ended);
+        let lock = folder.lock().unwrap();
+        assert!(lock.is_some() && folder.lock().unwrap().is_none());
+        assert_eq!(folder.life().unwrap(), Life::Starting);
+        fs::write(folder.path().join(PID), "7").unwrap();
+        assert_eq!(folder.life().unwrap(), Life::Orphans { leader: Pid::from_raw(7).unwrap() });
+        drop(lock);
+        assert_eq!(folder.life().unwrap(), Life::Ended);
     }
 }

@@ -25,10 +25,11 @@ use rustix::process::Pid;
 use tokio::process::Child;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
 pub use self::exec::exec;
-use self::folder::{Folder, Record};
-use self::spawn::{End, Started};
+use self::folder::{Folder, Life, Record};
+use self::stop::Settled;
 use super::output::{self, LINES_OF_AN_EXIT};
 use super::placeholders::Places;
 use super::plan::Plan;
@@ -40,6 +41,11 @@ const HOST: &str = "localhost";
 const ADDRESS: &str = "127.0.0.1";
 /// Ends that a slow watcher may fall behind by; a periodic look finds what it misses.
 const BACKLOG: usize = 256;
+/// To get the lock of a workload that somebody looks at, which takes microseconds.
+const ATTEMPTS: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(5);
+/// From a child's last breath, when it gives its lock back, until its exit code is there.
+const REAPING: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub struct ProcessRuntime {
@@ -81,22 +87,20 @@ impl ProcessRuntime {
         let run = self.remembered.run(key);
         let recorded = folder.record();
         let as_planned = recorded.as_ref().is_some_and(|recorded| recorded.plan == digest);
-        let runner = folder.runner().map_err(failed)?;
+        let settled = stop::settle(&folder).await.map_err(failed)?;
 
-        if let Some(pid) = runner.filter(|_| as_planned) {
+        if let (Settled::Running(pid), true) = (settled, as_planned) {
             folder.set_files(&plan.files).map_err(failed)?;
-            if let Sighting::New(run) = self.remembered.found_running(key) {
-                self.follow(key, &folder, run, Program::Adopted(pid));
-            }
-            return Ok(self.running(key, outside(&plan), folder.uptime(pid)));
+            return Ok(self.adopt(key, &folder, pid, outside(&plan)));
         }
         // Looked for before anything is stopped: what runs is better than nothing.
         let program = program::on_path(&plan.programs).ok_or_else(|| not_found(key, &plan))?;
-        if runner.is_some() {
-            self.remembered.stopping(key);
-            stop::stop(&folder).await.map_err(failed)?;
-        } else {
-            self.remembered.ended(key, run, None);
+        match settled {
+            Settled::Ended => _ = self.remembered.ended(key, run, None),
+            Settled::Running(_) => {
+                self.remembered.stopping(key);
+                stop::stop(&folder).await.map_err(failed)?;
+            }
         }
         if !as_planned {
             self.remembered.created(key);
@@ -121,9 +125,14 @@ impl ProcessRuntime {
         let folder = self.folder(key);
         let run = self.remembered.run(key);
         let Some(record) = folder.record() else { return Ok(None) };
-        let workload = match folder.runner().map_err(|error| failed("inspected", key, error))? {
-            Some(pid) => self.running(key, record.ports, folder.uptime(pid)),
-            None => {
+        let workload = match folder.life().map_err(|error| failed("inspected", key, error))? {
+            Life::Starting => self.show(
+                key,
+                WorkloadState::Preparing { progress: "its program is being started".to_owned() },
+                record.ports,
+            ),
+            Life::Running(_) => self.running(key, &folder, record.ports),
+            Life::Orphans { .. } | Life::Ended => {
                 self.remembered.ended(key, run, None);
                 self.exited(key, &folder, record.ports)
             }
@@ -192,14 +201,29 @@ impl ProcessRuntime {
                  program (`ss -ltnp sport = :{port}` names it), or give the workload another port"
             )));
         }
-        // No await from here to the follower: a child without one would end unnoticed.
-        let child = spawn::spawn(&self.exec, folder, &record).map_err(failed)?;
-        let run = self.remembered.started(key);
-        let follower = self.follow(key, folder, run, Program::Child(child));
-        match spawn::until_running(folder, &follower).await.map_err(failed)? {
-            Started::Running => Ok(self.running(key, record.ports, Duration::ZERO)),
-            Started::Exited => Ok(self.exited(key, folder, record.ports)),
+        for _ in 0..ATTEMPTS {
+            // No await from here to the follower: a child without one would end unnoticed.
+            if let Some(child) = spawn::spawn(&self.exec, folder, &record).map_err(failed)? {
+                let run = self.remembered.started(key);
+                let follower = self.follow(key, folder, run, Program::Child(child));
+                return match stop::settle(folder).await.map_err(failed)? {
+                    Settled::Running(_) => Ok(self.running(key, folder, record.ports)),
+                    Settled::Ended => {
+                        // For the exit code; without it if something is odd.
+                        _ = timeout(REAPING, follower).await;
+                        Ok(self.exited(key, folder, record.ports))
+                    }
+                };
+            }
+            if let Settled::Running(pid) = stop::settle(folder).await.map_err(failed)? {
+                return Ok(self.adopt(key, folder, pid, record.ports));
+            }
+            sleep(PAUSE).await;
         }
+        Err(failed(io::Error::new(
+            io::ErrorKind::WouldBlock,
+            "something else keeps the file `lock` in its folder locked",
+        )))
     }
 
     /// Each program that is known to run has one follower: it waits for the end, counts it and tells the watchers.
@@ -215,25 +239,26 @@ impl ProcessRuntime {
         })
     }
 
-    fn running(&self, key: &WorkloadKey, ports: BTreeMap<String, u16>, uptime: Duration) -> Workload {
-        Workload {
-            state: WorkloadState::Running { uptime },
-            host: HOST.to_owned(),
-            ports,
-            exits: self.remembered.exits(key),
+    fn adopt(&self, key: &WorkloadKey, folder: &Folder, pid: Pid, ports: BTreeMap<String, u16>) -> Workload {
+        if let Sighting::New(run) = self.remembered.found_running(key) {
+            self.follow(key, folder, run, Program::Adopted(pid));
         }
+        self.running(key, folder, ports)
+    }
+
+    fn running(&self, key: &WorkloadKey, folder: &Folder, ports: BTreeMap<String, u16>) -> Workload {
+        self.show(key, WorkloadState::Running { uptime: folder.uptime() }, ports)
     }
 
     fn exited(&self, key: &WorkloadKey, folder: &Folder, ports: BTreeMap<String, u16>) -> Workload {
         let how =
             self.remembered.how_it_ended(key).unwrap_or_else(|| "it ended; its exit code is not known".to_owned());
         let detail = output::detail(&how, &folder.tail(LINES_OF_AN_EXIT).unwrap_or_else(|error| error.to_string()));
-        Workload {
-            state: WorkloadState::Exited { detail },
-            host: HOST.to_owned(),
-            ports,
-            exits: self.remembered.exits(key),
-        }
+        self.show(key, WorkloadState::Exited { detail }, ports)
+    }
+
+    fn show(&self, key: &WorkloadKey, state: WorkloadState, ports: BTreeMap<String, u16>) -> Workload {
+        Workload { state, host: HOST.to_owned(), ports, exits: self.remembered.exits(key) }
     }
 
     fn folder(&self, key: &WorkloadKey) -> Folder {
@@ -248,21 +273,18 @@ impl ProcessRuntime {
     }
 }
 
-/// How it ended, if that can be known.
+/// How it ended, if that can be known. Nothing of the program is left then.
 async fn until_end(folder: &Folder, program: Program) -> Option<String> {
-    let (pid, how) = match program {
-        Program::Adopted(pid) => (Some(pid), None),
-        Program::Child(child) => {
-            let pid = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-            match spawn::wait(child).await {
-                End::Ended(how) => (pid, Some(how)),
-                End::RunsAlready => (folder.runner().ok().flatten(), None),
-            }
+    let how = match program {
+        Program::Child(child) => Some(spawn::wait(child).await),
+        Program::Adopted(pid) => {
+            stop::ended(folder, pid).await;
+            None
         }
     };
-    let pid = pid?;
-    stop::ended(folder, pid).await;
-    stop::end_family(pid);
+    if let Err(error) = stop::settle(folder).await {
+        tracing::warn!(folder = %folder.path().display(), %error, "what a program has left cannot be ended");
+    }
     how
 }
 

@@ -6,44 +6,25 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::exec::ALREADY_RUNNING;
 use super::folder::{Folder, Record};
 
-/// For our own binary to start and take the lock: milliseconds, seconds on a machine that is short of memory.
-const START: Duration = Duration::from_secs(5);
 /// A program that was stopped gives its lock back an instant before its ports.
 const PORTS_ARE_FREED: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(5);
 
-/// A program after [`until_running`].
-#[derive(Debug)]
-pub enum Started {
-    Running,
-    Exited,
-}
-
-/// How a child has ended.
-#[derive(Debug)]
-pub enum End {
-    /// In words.
-    Ended(String),
-    /// It was not started, because the workload ran already.
-    RunsAlready,
-}
-
-/// The environment is the record's, with PATH and LANG of the gateway and the data folder as HOME: nothing of the
-/// gateway's own settings and secrets.
-pub fn spawn(exec: &Path, folder: &Folder, record: &Record) -> io::Result<Child> {
+/// None if the workload is locked. The environment is the record's, with PATH and LANG of the gateway and the data folder
+/// as HOME: nothing of the gateway's own settings and secrets.
+pub fn spawn(exec: &Path, folder: &Folder, record: &Record) -> io::Result<Option<Child>> {
+    let Some(lock) = folder.lock()? else { return Ok(None) };
     let log = folder.log()?;
     let inherited = ["PATH", "LANG"].into_iter().filter_map(|name| Some((name, env::var_os(name)?)));
-    Command::new(exec)
+    let child = Command::new(exec)
         .arg("__exec")
         .arg(folder.path())
         .arg("--")
@@ -54,37 +35,19 @@ pub fn spawn(exec: &Path, folder: &Folder, record: &Record) -> io::Result<Child>
         .env("HOME", folder.data())
         .envs(&record.env)
         .current_dir(folder.data())
-        .stdin(Stdio::null())
+        .stdin(lock)
         .stdout(log.try_clone()?)
         .stderr(log)
         .kill_on_drop(false)
-        .spawn()
+        .spawn()?;
+    Ok(Some(child))
 }
 
-pub async fn wait(mut child: Child) -> End {
+/// How it ended, in words.
+pub async fn wait(mut child: Child) -> String {
     match child.wait().await {
-        Ok(status) if status.code() == Some(ALREADY_RUNNING) => End::RunsAlready,
-        Ok(status) => End::Ended(describe(status)),
-        Err(error) => End::Ended(format!("its exit code cannot be had ({error})")),
-    }
-}
-
-/// Until the program holds its lock, or `follower`, which waits for its end, has seen that.
-pub async fn until_running(folder: &Folder, follower: &JoinHandle<()>) -> io::Result<Started> {
-    let deadline = Instant::now() + START;
-    loop {
-        // In this order: a program that runs when looked at and ends then is found by the next look.
-        let finished = follower.is_finished();
-        if folder.runner()?.is_some() {
-            return Ok(Started::Running);
-        }
-        if finished {
-            return Ok(Started::Exited);
-        }
-        if Instant::now() > deadline {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("it did not start within {START:?}")));
-        }
-        sleep(LOOK).await;
+        Ok(status) => describe(status),
+        Err(error) => format!("it ended; its exit code cannot be had ({error})"),
     }
 }
 
