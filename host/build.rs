@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 
 /// (package, file, the variable that `src/plugin/bundled.rs` reads)
-const BUNDLED: &[(&str, &str, &str)] = &[("floci-az-redis", "floci_az_redis.wasm", "FLOCI_AZ_BUNDLED_REDIS")];
+const BUNDLED: &[(&str, &str, &str)] = &[("floci-az-redis", "floci_az_redis.wasm", "BUNDLED_REDIS_COMPONENT")];
 const TARGET: &str = "wasm32-wasip2";
 
 fn main() {

@@ -31,10 +31,8 @@ use crate::state::{Contents, Store, StoreError};
 pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error(
-        "port {port} of 127.0.0.1 cannot be listened on: {reason}. Stop what listens there, or set another port (FLOCI_AZ_PORT)"
-    )]
-    Bind { port: u16, reason: io::Error },
+    #[error("port {} of {} cannot be listened on: {reason}. Stop what listens there, or set another port (FLOCI_AZ_PORT)", address.port(), address.ip())]
+    Bind { address: SocketAddr, reason: io::Error },
     #[error(
         "the folder {path} for the state cannot be made: {reason}. Set another one (FLOCI_AZ_STORAGE_PERSISTENT_PATH), or FLOCI_AZ_STORAGE_MODE=memory"
     )]
@@ -67,8 +65,9 @@ pub struct Gateway {
 impl Gateway {
     pub async fn start(sources: &Sources) -> Result<Gateway, StartError> {
         let gateway = sources.gateway()?;
-        let bind = |reason| StartError::Bind { port: gateway.port, reason };
-        let server = Server::bind(gateway.port).await.map_err(bind)?;
+        let address = SocketAddr::new(gateway.bind_address, gateway.port);
+        let bind = |reason| StartError::Bind { address, reason };
+        let server = Server::bind(address).await.map_err(bind)?;
         let address = server.address().map_err(bind)?;
         let folders = Folders::make(&gateway.storage, gateway.port)?;
         let (store, mut contents) = open(&folders)?;

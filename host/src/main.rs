@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use floci_az::banner::banner;
-use floci_az::config::{self, Sources};
+use floci_az::config::{self, Settings, Sources};
 use floci_az::gateway::Gateway;
 use floci_az::plugin::{Compiled, Engine, Plugins, bundled};
 use floci_az::runtime::process;
@@ -71,8 +71,12 @@ fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<
 async fn settings(file: Option<PathBuf>) -> anyhow::Result<()> {
     let sources = Sources::read(file.as_deref(), std::env::vars_os());
     let plugins = Plugins::load(&Engine::new()?, &Compiled::Nowhere, bundled()).await?;
-    print!("{}", config::describe(&sources.resolve(&plugins.settings())?));
-    Ok(())
+    let services = plugins.settings();
+    // What is wrong is said after what there is, where the reader ends up.
+    let resolved = sources.resolve(&services);
+    let defaults = Settings::defaults(&services);
+    print!("{}", config::describe(resolved.as_ref().unwrap_or(&defaults)));
+    resolved.map(drop).map_err(Into::into)
 }
 
 async fn serve(file: Option<PathBuf>) -> anyhow::Result<()> {

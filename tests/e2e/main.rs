@@ -2,7 +2,14 @@
 //!
 //! Modules named `docker` need Docker's engine and the image; the others need a valkey or redis server on PATH.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::allow_attributes, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::allow_attributes,
+    reason = "tests"
+)]
 
 /// Each test once with containers and once with processes.
 macro_rules! on_each_runtime {

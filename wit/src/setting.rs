@@ -2,6 +2,7 @@
 //! its service. Values are text; a [`Kind`] says which texts are valid.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,8 @@ pub enum Kind {
     Boolean,
     /// A TCP port, 1 to 65535.
     Port,
+    /// An IPv4 or IPv6 address.
+    Address,
     /// Bytes: a number with an optional `b`, `kb`, `mb` or `gb` (powers of 1024), as Redis writes them.
     Size,
     /// Any text but the empty one.
@@ -61,6 +64,7 @@ impl Kind {
                 _ => None,
             },
             Kind::Port => value.parse::<u16>().ok().filter(|port| *port > 0).map(|port| port.to_string()),
+            Kind::Address => value.parse::<IpAddr>().ok().map(|address| address.to_string()),
             Kind::Size => parse_size(value).map(|_| value.to_ascii_lowercase()),
             Kind::Text | Kind::Path => Some(value.to_owned()).filter(|text| !text.is_empty()),
             Kind::OneOf(words) => words.iter().find(|word| word.eq_ignore_ascii_case(value)).cloned(),
@@ -73,6 +77,7 @@ impl Kind {
         match self {
             Kind::Boolean => "true or false".to_owned(),
             Kind::Port => "a port from 1 to 65535".to_owned(),
+            Kind::Address => "an IP address such as 127.0.0.1 or ::1".to_owned(),
             Kind::Size => "a size such as 268435456, 512kb, 256mb or 1gb".to_owned(),
             Kind::Text => "a text that is not empty".to_owned(),
             Kind::Path => "a path that is not empty".to_owned(),
@@ -139,6 +144,15 @@ mod tests {
                 "65536" is not a port from 1 to 65535
                 "-1" is not a port from 1 to 65535
                 "http" is not a port from 1 to 65535"#]],
+        );
+        check(
+            Kind::Address,
+            &["0.0.0.0", "::1", "localhost", "127.0.0.1:80"],
+            expect![[r#"
+                "0.0.0.0" is 0.0.0.0
+                "::1" is ::1
+                "localhost" is not an IP address such as 127.0.0.1 or ::1
+                "127.0.0.1:80" is not an IP address such as 127.0.0.1 or ::1"#]],
         );
         check(
             Kind::Size,

@@ -83,11 +83,22 @@ mod tests {
               variable   FLOCI_AZ_PORT
               supported  a port from 1 to 65535
               default    4577
-              effect     The port on 127.0.0.1 that answers Azure Resource Manager
-                         requests.
+              effect     The port that answers Azure Resource Manager requests.
               trade-off  Scripts and SDK configurations that name the usual port have to be
                          told the new one.
               example    port: 4600
+
+            bind-address = 127.0.0.1
+              from       default
+              variable   FLOCI_AZ_BIND_ADDRESS
+              supported  an IP address such as 127.0.0.1 or ::1
+              default    127.0.0.1
+              effect     The address that the port is on. In a container, 0.0.0.0 lets the
+                         container's port be published.
+              trade-off  Whoever reaches another address than 127.0.0.1 can manage every
+                         resource and read every key: no request is asked who it comes
+                         from.
+              example    bind-address: 0.0.0.0
 
             runtime = none
               from       floci-az.yml:1

@@ -1,5 +1,6 @@
 //! The gateway's own settings: their declarations, and their values as types.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -11,6 +12,7 @@ use super::settings::Settings;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gateway {
     pub port: u16,
+    pub bind_address: IpAddr,
     pub runtime: RuntimeChoice,
     pub storage: Storage,
     pub arm: Arm,
@@ -72,6 +74,7 @@ impl FromStr for RuntimeChoice {
 }
 
 const PORT: &str = "port";
+const BIND_ADDRESS: &str = "bind-address";
 const RUNTIME: &str = "runtime";
 const STORAGE_MODE: &str = "storage.mode";
 const STORAGE_PATH: &str = "storage.persistent-path";
@@ -88,9 +91,18 @@ pub(super) fn declarations() -> Vec<Setting> {
             PORT,
             Kind::Port,
             "4577",
-            "The port on 127.0.0.1 that answers Azure Resource Manager requests.",
+            "The port that answers Azure Resource Manager requests.",
             "Scripts and SDK configurations that name the usual port have to be told the new one.",
             "port: 4600",
+        ),
+        declaration(
+            BIND_ADDRESS,
+            Kind::Address,
+            "127.0.0.1",
+            "The address that the port is on. In a container, 0.0.0.0 lets the container's port be published.",
+            "Whoever reaches another address than 127.0.0.1 can manage every resource and read every key: no request is \
+             asked who it comes from.",
+            "bind-address: 0.0.0.0",
         ),
         declaration(
             RUNTIME,
@@ -157,6 +169,7 @@ impl From<&Settings> for Gateway {
         };
         Gateway {
             port: checked(settings, PORT),
+            bind_address: checked(settings, BIND_ADDRESS),
             runtime: checked(settings, RUNTIME),
             storage: match checked::<String>(settings, STORAGE_MODE).as_str() {
                 MEMORY => Storage::Memory,

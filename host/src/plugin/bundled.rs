@@ -2,5 +2,5 @@
 
 /// Components built by `build.rs`.
 pub fn bundled() -> &'static [&'static [u8]] {
-    &[include_bytes!(env!("FLOCI_AZ_BUNDLED_REDIS"))]
+    &[include_bytes!(env!("BUNDLED_REDIS_COMPONENT"))]
 }

@@ -7,7 +7,7 @@
 mod answer;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,9 +43,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// On this machine only.
-    pub async fn bind(port: u16) -> io::Result<Server> {
-        Ok(Server { listener: TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await? })
+    pub async fn bind(address: SocketAddr) -> io::Result<Server> {
+        Ok(Server { listener: TcpListener::bind(address).await? })
     }
 
     pub fn address(&self) -> io::Result<SocketAddr> {

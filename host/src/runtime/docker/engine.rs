@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::env;
-use std::error::Error as _;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +74,7 @@ impl Engine {
         let silent = |error: Error| EngineError::Silent {
             attempted: "looking for Docker".to_owned(),
             address: address.clone(),
-            cause: causes(&error),
+            cause: cause(&error),
         };
         let docker = Docker::connect_with_host(&address).map_err(silent)?;
         let engine = Engine { docker: Arc::new(docker), address: address.into() };
@@ -211,7 +210,7 @@ impl Engine {
                 status,
                 message: message.trim().to_owned(),
             }),
-            Ok(Err(error)) => Err(silent(causes(&error))),
+            Ok(Err(error)) => Err(silent(cause(&error))),
             Err(_) => Err(silent(format!("no answer within {limit:?}"))),
         }
     }
@@ -233,16 +232,11 @@ fn seconds(grace: Duration) -> i32 {
     i32::try_from(grace.as_secs()).unwrap_or(i32::MAX)
 }
 
-/// What went wrong at the bottom: "client error (Connect)" alone helps nobody.
-pub fn causes(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
+/// What went wrong at the bottom: "client error (Connect)" helps nobody, "Connection refused" does.
+pub fn cause(error: &Error) -> String {
+    let mut bottom: &dyn std::error::Error = error;
+    while let Some(below) = bottom.source() {
+        bottom = below;
     }
-    text
+    bottom.to_string()
 }

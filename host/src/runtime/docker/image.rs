@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use tokio::time::{Instant, timeout};
 
 use super::super::RuntimeError;
-use super::engine::{Engine, causes};
+use super::engine::{Engine, cause};
 
 /// Between two lines of a pull's progress: a registry that says nothing for so long is not going to.
 const SILENCE: Duration = Duration::from_secs(120);
@@ -89,7 +89,7 @@ impl Images {
             match timeout(SILENCE, lines.next()).await {
                 Err(_) => return Err(format!("no progress for {SILENCE:?}")),
                 Ok(None) => return Ok(()),
-                Ok(Some(Err(error))) => return Err(causes(&error)),
+                Ok(Some(Err(error))) => return Err(cause(&error)),
                 Ok(Some(Ok(line))) => layers.note(line),
             }
             let progress = format!("pulling {image}{layers}");

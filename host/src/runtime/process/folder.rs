@@ -329,6 +329,17 @@ mod tests {
     }
 
     #[test]
+    fn a_large_log_is_emptied_at_a_start_and_a_small_one_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        let (folder, record) = folder(root.path());
+        folder.set_record(&record).unwrap();
+        folder.log().unwrap().write_all(b"a\nb\n").unwrap();
+        assert_eq!((folder.log().unwrap().metadata().unwrap().len(), folder.tail(1).unwrap().as_str()), (4, "b"));
+        folder.log().unwrap().set_len(LARGEST_LOG + 1).unwrap();
+        assert_eq!(folder.log().unwrap().metadata().unwrap().len(), 0);
+    }
+
+    #[test]
     fn what_lives_is_told_by_the_locks_and_never_by_the_pid_alone() {
         let root = tempfile::tempdir().unwrap();
         let (folder, record) = folder(root.path());

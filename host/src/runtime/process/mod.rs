@@ -1,6 +1,6 @@
 //! Workloads as local processes.
 //!
-//! A workload is a [folder](folder), and it runs as long as the lock in it is held (see [`exec`](mod@exec)). The program
+//! A workload is a [`folder`], and it runs as long as the lock in it is held (see [`exec`](mod@exec)). The program
 //! is nobody's ward: it lives on when the gateway is killed, and the next gateway finds it by its lock. `ensure` is made
 //! of steps that each leave a folder which the next `ensure` can go on with, so it may be dropped anywhere.
 //!
