@@ -8,7 +8,10 @@ use crate::config::Storage;
 use crate::gateway::Gateway;
 
 pub fn banner(gateway: &Gateway) -> String {
-    let address = format!("http://localhost:{}", gateway.address().port());
+    let address = match gateway.address() {
+        address if address.ip().is_loopback() => format!("http://localhost:{}", address.port()),
+        address => format!("http://{address}"),
+    };
     let (runtime, reason) = gateway.runtime();
     let storage = match gateway.storage() {
         Storage::Persistent(folder) => format!("persistent, in {}", folder.display()),

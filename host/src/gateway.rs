@@ -8,7 +8,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,7 +24,13 @@ use crate::ports::Ports;
 use crate::reconcile::Reconciler;
 use crate::runtime::{Picked, Runtime, RuntimeError, WorkloadKey};
 use crate::server::Server;
-use crate::state::{Contents, Store, StoreError};
+use crate::state::{Batch, Contents, Store, StoreError, Table};
+
+/// What says how the other tables are to be read.
+const META: Table = Table("meta");
+const FORMAT_KEY: &str = "format";
+/// Changes whenever rows that an earlier gateway wrote cannot be read as they are.
+const FORMAT: &str = "1";
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +43,14 @@ pub enum StartError {
         "the folder {path} for the state cannot be made: {reason}. Set another one (FLOCI_AZ_STORAGE_PERSISTENT_PATH), or FLOCI_AZ_STORAGE_MODE=memory"
     )]
     Folder { path: String, reason: io::Error },
+    #[error(
+        "the state is of format '{found}', and this gateway reads format '{FORMAT}'. Start the gateway that wrote it, or set another folder (FLOCI_AZ_STORAGE_PERSISTENT_PATH)"
+    )]
+    Format { found: String },
+    #[error(
+        "the resource {resource} is stored in schema {stored} of its plugin, and the plugin of this gateway has schema {served}. Start the gateway that wrote it, or set another folder (FLOCI_AZ_STORAGE_PERSISTENT_PATH)"
+    )]
+    Schema { resource: String, stored: u32, served: u32 },
     #[error(transparent)]
     State(#[from] StoreError),
     #[error(transparent)]
@@ -69,8 +83,8 @@ impl Gateway {
         let bind = |reason| StartError::Bind { address, reason };
         let server = Server::bind(address).await.map_err(bind)?;
         let address = server.address().map_err(bind)?;
-        let folders = Folders::make(&gateway.storage, gateway.port)?;
-        let (store, mut contents) = open(&folders)?;
+        let folders = Folders::make(&gateway.storage, address)?;
+        let (store, mut contents) = open(&folders).await?;
 
         let plugins = Plugins::load(&Engine::new()?, &folders.compiled(), bundled()).await?;
         let settings = sources.resolve(&plugins.settings())?;
@@ -86,6 +100,7 @@ impl Gateway {
             runtime,
             settings: services.collect(),
         };
+        check_schemas(&lender.inventory, &plugins)?;
         Ok(Gateway {
             server,
             address,
@@ -127,10 +142,14 @@ impl Gateway {
             closing: closing.clone(),
             strictness: self.strictness,
             groups: self.groups,
+            writes: Arc::default(),
         });
         let watching = tokio::spawn(watch_workloads(lender.clone(), wake));
         let reconciling = tokio::spawn(reconciler.run(woken, closing.clone()));
+        let writes = door.writes.clone();
         server.serve(door, admin, closing).await;
+        // A change that outlived its connection still starts or ends workloads. Its calls have deadlines.
+        let _none = writes.write().await;
         if let Err(error) = reconciling.await {
             tracing::error!(%error, "the reconcile loop broke");
         }
@@ -174,17 +193,19 @@ struct Folders {
 }
 
 impl Folders {
-    fn make(storage: &Storage, port: u16) -> Result<Folders, StartError> {
+    fn make(storage: &Storage, address: SocketAddr) -> Result<Folders, StartError> {
         match storage {
             Storage::Persistent(path) => {
                 let state = make(path)?;
                 let workloads = make(&state.join("workloads"))?;
-                Ok(Folders { instance: format!("folder:{}", state.display()), workloads, state: Some(state) })
+                Ok(Folders { instance: instance(&state)?, workloads, state: Some(state) })
             }
             Storage::Memory => {
                 let user = rustix::process::geteuid().as_raw();
-                let workloads = make(&std::env::temp_dir().join(format!("floci-az-{user}-{port}")))?;
-                Ok(Folders { instance: format!("memory:{port}"), workloads, state: None })
+                let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+                let name = format!("floci-az-{user}-{}-{}", address.ip(), address.port()).replace(':', "-");
+                let workloads = make(&std::env::temp_dir().join(name))?;
+                Ok(Folders { instance: format!("memory:{host}:{address}"), workloads, state: None })
             }
         }
     }
@@ -197,18 +218,57 @@ impl Folders {
     }
 }
 
-/// For this user only: state holds access keys.
+/// For this user only: state holds access keys. A folder of this user that others can look into is closed to them.
 fn make(path: &Path) -> Result<PathBuf, StartError> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path).and_then(|()| fs::canonicalize(path));
-    made.map_err(|reason| StartError::Folder { path: path.display().to_string(), reason })
+    let failed = |reason| StartError::Folder { path: path.display().to_string(), reason };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+    let path = fs::canonicalize(path).map_err(failed)?;
+    let metadata = fs::metadata(&path).map_err(failed)?;
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user")));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
+    }
+    Ok(path)
 }
 
-fn open(folders: &Folders) -> Result<(Store, Contents), StoreError> {
-    let tables: Vec<_> = Inventory::TABLES.into_iter().chain([Ports::TABLE]).collect();
-    match &folders.state {
-        Some(folder) => Store::in_file(&folder.join("state.redb"), &tables),
-        None => Store::in_memory(&tables),
+/// A name that no other state folder has, on this machine or another one that uses the same engine.
+fn instance(state: &Path) -> Result<String, StartError> {
+    let file = state.join("instance");
+    let failed = |reason| StartError::Folder { path: file.display().to_string(), reason };
+    if !fs::exists(&file).map_err(failed)? {
+        let temporary = file.with_extension("new");
+        fs::write(&temporary, format!("{}\n", uuid::Uuid::new_v4())).map_err(failed)?;
+        fs::rename(&temporary, &file).map_err(failed)?;
     }
+    Ok(fs::read_to_string(&file).map_err(failed)?.trim().to_owned())
+}
+
+/// A plugin is never handed state of another schema than its own.
+fn check_schemas(inventory: &Inventory, plugins: &Plugins) -> Result<(), StartError> {
+    for record in inventory.all() {
+        let revision = plugins.of(&record.id.namespace).map(|plugin| plugin.revision());
+        let served = revision.and_then(|revision| revision.kind(&record.id.kind()).map(|kind| kind.schema_version));
+        if let Some(served) = served.filter(|served| *served != record.schema_version) {
+            return Err(StartError::Schema { resource: record.id.to_string(), stored: record.schema_version, served });
+        }
+    }
+    Ok(())
+}
+
+async fn open(folders: &Folders) -> Result<(Store, Contents), StartError> {
+    let tables: Vec<_> = Inventory::TABLES.into_iter().chain([Ports::TABLE, META]).collect();
+    let (store, mut contents) = match &folders.state {
+        Some(folder) => Store::in_file(&folder.join("state.redb"), &tables)?,
+        None => Store::in_memory(&tables)?,
+    };
+    match contents.take(META).remove(FORMAT_KEY).map(String::from_utf8) {
+        None => store.commit(Batch::default().put(META, FORMAT_KEY, FORMAT.as_bytes().to_vec())).await?,
+        Some(Ok(found)) if found == FORMAT => {}
+        Some(found) => return Err(StartError::Format { found: found.unwrap_or_default() }),
+    }
+    Ok((store, contents))
 }
 
 /// Removes the workloads and ports of resources that are not there: what a gateway that was killed left behind.

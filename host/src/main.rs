@@ -1,7 +1,7 @@
 //! Arguments, settings, serve: the index of the program.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -68,6 +68,11 @@ fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<
     runtime.block_on(work)
 }
 
+/// A reader that has gone away (`| head`) is no error.
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
 async fn settings(file: Option<PathBuf>) -> anyhow::Result<()> {
     let sources = Sources::read(file.as_deref(), std::env::vars_os());
     let plugins = Plugins::load(&Engine::new()?, &Compiled::Nowhere, bundled()).await?;
@@ -75,7 +80,7 @@ async fn settings(file: Option<PathBuf>) -> anyhow::Result<()> {
     // What is wrong is said after what there is, where the reader ends up.
     let resolved = sources.resolve(&services);
     let defaults = Settings::defaults(&services);
-    print!("{}", config::describe(resolved.as_ref().unwrap_or(&defaults)));
+    say(&config::describe(resolved.as_ref().unwrap_or(&defaults)));
     resolved.map(drop).map_err(Into::into)
 }
 
@@ -94,7 +99,7 @@ async fn serve(file: Option<PathBuf>) -> anyhow::Result<()> {
     let (close, closing) = watch::channel(false);
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened to")?;
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened to")?;
-    print!("{}", banner(&gateway));
+    say(&banner(&gateway));
     let mut running = tokio::spawn(gateway.run(closing));
     let mut asked = async || tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} };
 

@@ -61,9 +61,20 @@ impl Ports {
             let taken = range.clone().filter(|port| !except.contains(port)).count().saturating_sub(held);
             return Err(PortError::RangeExhausted { first: *range.start(), last: *range.end(), held, taken });
         };
-        self.store.commit(Batch::default().put(PORTS, port.to_string(), holder.to_string().into_bytes())).await?;
+        // A batch that is handed over is carried out even if the caller stops waiting: so first here, then there.
         held.insert(port, holder.clone());
+        let batch = Batch::default().put(PORTS, port.to_string(), holder.to_string().into_bytes());
+        let stored = self.store.commit(batch).await;
+        if stored.is_err() {
+            held.remove(&port);
+        }
+        stored?;
         Ok(port)
+    }
+
+    /// Whether a resource holds a port.
+    pub async fn is_held(&self, owner: &str, port: u16) -> bool {
+        self.held.lock().await.get(&port).is_some_and(|holder| holder.owner == owner)
     }
 
     pub async fn release(&self, holder: &WorkloadKey) -> Result<(), StoreError> {
@@ -87,9 +98,13 @@ impl Ports {
             return Ok(());
         }
         let batch = ports.iter().fold(Batch::default(), |batch, port| batch.remove(PORTS, port.to_string()));
-        self.store.commit(batch).await?;
+        let before = held.clone();
         held.retain(|port, _| !ports.contains(port));
-        Ok(())
+        let stored = self.store.commit(batch).await;
+        if stored.is_err() {
+            *held = before;
+        }
+        stored
     }
 }
 

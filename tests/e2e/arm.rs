@@ -79,6 +79,14 @@ impl Arm {
         Some(Answer { status: response.status().as_u16(), headers: response.headers().clone(), body })
     }
 
+    /// A PUT with a condition.
+    pub fn put_if(&self, url: &str, body: &Value, header: &str, value: &str) -> Answer {
+        let request = self.agent.put(format!("{}{url}", self.base)).header(header, value);
+        let mut response = request.send_json(body).unwrap();
+        let body = response.body_mut().read_json().unwrap();
+        Answer { status: response.status().as_u16(), headers: response.headers().clone(), body }
+    }
+
     pub fn send(&self, method: &str, url: &str, body: Option<&[u8]>) -> Answer {
         self.try_send(method, url, body).unwrap_or_else(|| panic!("no answer to {method} {url}"))
     }

@@ -164,8 +164,7 @@ fn acknowledged_is_durable(runtime: Runtime) {
         cache.connect(key).unwrap();
     }
     assert_eq!(gateway.workloads().len(), survivors.len());
-    let mut ports: Vec<u16> = survivors.iter().map(|(cache, _)| cache.port()).collect();
-    ports.dedup();
+    let ports: std::collections::BTreeSet<u16> = survivors.iter().map(|(cache, _)| cache.port()).collect();
     assert_eq!(ports.len(), survivors.len(), "{ports:?}");
     for (cache, _) in &survivors {
         cache.remove();

@@ -182,10 +182,11 @@ impl Gateway {
         PathBuf::from(&self.variables["FLOCI_AZ_STORAGE_PERSISTENT_PATH"])
     }
 
+    /// What its containers are labelled with; nothing if it never started.
     fn instance(&self) -> String {
         match self.variables.get("FLOCI_AZ_STORAGE_MODE").map(String::as_str) {
-            Some("memory") => format!("memory:{}", self.port),
-            _ => format!("folder:{}", fs::canonicalize(self.data()).unwrap_or_else(|_| self.data()).display()),
+            Some("memory") => format!("memory:{}:127.0.0.1:{}", run("hostname", &[]).trim(), self.port),
+            _ => fs::read_to_string(self.data().join("instance")).unwrap_or_default().trim().to_owned(),
         }
     }
 

@@ -61,6 +61,54 @@ fn bad_input_changes_nothing() {
         answer.code();
         cache.get().expect(404);
     }
+
+    // Nor of what is there.
+    cache.put(&quickstart()).expect(201);
+    let (before, keys) = (cache.get().expect(200).body, cache.keys());
+    for body in texts.iter().copied().chain(bodies.iter().map(Vec::as_slice)) {
+        assert_eq!(put(body).status, 400, "{}", String::from_utf8_lossy(body));
+    }
+    for body in [json!([]), json!({ "tags": { "a": 1 } }), json!({ "properties": { "sku": { "name": "Gold" } } })] {
+        assert_eq!(cache.patch(&body).status, 400, "{body}");
+    }
+    assert_eq!((cache.get().expect(200).body, cache.keys()), (before, keys));
+}
+
+#[test]
+fn conditions_of_a_request_are_kept() {
+    let gateway = mocked();
+    let cache = gateway.arm().cache("my-cache");
+    let put = |header: &str, value: &str| gateway.arm().put_if(&cache.url(), &quickstart(), header, value).status;
+    assert_eq!(put("if-match", "*"), 412, "only to change, and nothing is there");
+    cache.get().expect(404);
+    assert_eq!(put("if-none-match", "*"), 201);
+    assert_eq!(put("if-none-match", "*"), 412, "only to create, and it is there");
+    assert_eq!(put("if-match", "*"), 200);
+    assert_eq!(put("if-match", "\"1\""), 412, "no resource has this tag");
+}
+
+#[test]
+fn one_writer_per_resource() {
+    let gateway = mocked();
+    let cache = gateway.arm().cache("my-cache");
+    // Not 0: a cache is not scaled down to that.
+    cache.put(&with("/properties/sku/capacity", json!(1))).expect(201);
+    // Each writer's change is whole: tags and capacity of one request, never of two.
+    std::thread::scope(|scope| {
+        for writer in 1..5 {
+            let cache = &cache;
+            scope.spawn(move || {
+                let mut body = with("/properties/sku/capacity", json!(writer));
+                body["tags"] = json!({ "writer": writer.to_string() });
+                for _ in 0..25 {
+                    let answer = cache.put(&body).expect(200).body;
+                    assert_eq!(answer["tags"]["writer"], json!(writer.to_string()));
+                }
+            });
+        }
+    });
+    let last = cache.get().expect(200).body;
+    assert_eq!(last["tags"]["writer"], json!(last["properties"]["sku"]["capacity"].to_string()));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::error::ArmError;
 use super::id::ResourceId;
 use super::inventory::Transition;
 use super::operation::Operation;
-use super::record::{Provisioning, Record, State};
+use super::record::{Record, State};
 use super::request::{Reply, Request, operation_url};
 use super::route::Served;
 use super::write;
@@ -33,25 +33,52 @@ pub(super) async fn act(
         Effect::Reads => {
             let record = find()?;
             let answer = invoke(door, served, &record, action, version, body, Phase::Pure).await?;
+            if answer.state.is_some() || answer.work == Work::Reconcile {
+                let label = served.revision.label();
+                let found = format!(
+                    "the plugin {label} changed the resource in '{}', which its manifest says only reads",
+                    action.name
+                );
+                return Err(ArmError::plugin_failed(&found));
+            }
             reply(served, &answer)
         }
         Effect::Writes => {
-            find()?;
+            // Told at once, and looked at again when it is this call's turn.
+            write::check_idle(&*find()?)?;
             let _effects = door.locks.effects(&key).await;
             let _write = door.locks.write(&key).await;
             let record = find()?;
             write::check_idle(&record)?;
-            let answer = invoke(door, served, &record, action, version, body, Phase::Effects).await?;
-            let reply = reply(served, &answer)?;
-            match store(door, served, &record, answer).await? {
-                Some(operation) => {
-                    let url = operation_url(request, version, &operation, "operationresults");
-                    Ok(reply.polled(url.clone(), url))
-                }
-                None => Ok(reply),
+            let outcome = change(door, served, &record, action, version, body, request).await;
+            if outcome.is_err() {
+                // It may have had effects before it failed.
+                door.wake(key.clone());
             }
+            outcome
         }
     }
+}
+
+/// An action that writes, to its end.
+async fn change(
+    door: &FrontDoor,
+    served: &Served,
+    record: &Record,
+    action: &Action,
+    version: &str,
+    body: String,
+    request: &Request,
+) -> Result<Reply, ArmError> {
+    let answer = invoke(door, served, record, action, version, body, Phase::Effects).await?;
+    let reply = reply(served, &answer)?;
+    Ok(match store(door, served, record, answer).await? {
+        Some(operation) => {
+            let url = operation_url(request, version, &operation, "operationresults");
+            reply.polled(url.clone(), url)
+        }
+        None => reply,
+    })
 }
 
 async fn invoke(
@@ -108,7 +135,7 @@ async fn store(
         changed.schema_version = served.kind.schema_version;
     }
     if let Some(operation) = &operation {
-        changed.provisioning = Provisioning::Updating;
+        changed.provisioning = changed.past.under_way();
         changed.operation = Some(operation.id);
     }
     door.inventory().commit(Transition::Store(changed), operation.clone()).await?;

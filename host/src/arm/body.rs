@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::error::ArmError;
+use super::error::{ArmError, shown};
 use super::record::Record;
 
 /// Members of an ARM resource. Those that are read-only may be sent back by a client and are not looked at.
@@ -28,7 +28,7 @@ impl Body {
             Some(Value::String(location)) => Some(location),
             Some(other) => {
                 return Err(ArmError::invalid_request_content(
-                    format!("'location' has to be a string, found {other}"),
+                    format!("'location' has to be a string, found {}", shown(&other)),
                     "location",
                 ));
             }
@@ -45,7 +45,7 @@ impl Body {
             }
             Some(other) => {
                 return Err(ArmError::invalid_request_content(
-                    format!("'properties' has to be an object, found {other}"),
+                    format!("'properties' has to be an object, found {}", shown(other)),
                     "properties",
                 ));
             }

@@ -283,6 +283,9 @@ impl From<CallError> for ArmError {
             CallError::TimedOut { .. } => {
                 ArmError::new(StatusCode::GATEWAY_TIMEOUT, "PluginTimedOut", error.to_string())
             }
+            CallError::Saturated { .. } => {
+                ArmError::new(StatusCode::SERVICE_UNAVAILABLE, "ServerBusy", error.to_string())
+            }
             CallError::Failed { .. } => ArmError::plugin_failed(&error.to_string()),
         }
     }
@@ -294,6 +297,16 @@ impl From<Rejection> for ArmError {
         let status = StatusCode::from_u16(rejection.status).ok().filter(StatusCode::is_client_error);
         let error = ArmError::new(status.unwrap_or(StatusCode::BAD_REQUEST), &rejection.code, rejection.message);
         ArmError { target: rejection.target, ..error }
+    }
+}
+
+/// A value that is refused, as far as it helps to see it.
+pub(super) fn shown(value: &Value) -> String {
+    const MOST: usize = 200;
+    let text = value.to_string();
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text,
     }
 }
 

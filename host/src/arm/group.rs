@@ -21,7 +21,7 @@ pub struct Group {
 
 /// The key of the group that a scope names.
 pub(super) fn key(scope: &Scope) -> Key {
-    Key::from_lower_case(&scope.to_string())
+    Key::folded(&scope.to_string())
 }
 
 impl Group {

@@ -16,8 +16,8 @@ impl Key {
         &self.0
     }
 
-    /// The key of an id that is already in lower case, as the store has it.
-    pub(super) fn from_lower_case(id: &str) -> Key {
+    /// What any text that is compared without regard to case is compared by.
+    pub(super) fn folded(id: &str) -> Key {
         Key(id.to_lowercase())
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
@@ -76,7 +76,7 @@ impl Inventory {
     pub fn inside(&self, scope: &Scope) -> Vec<Arc<Record>> {
         let prefix = scope.prefix();
         let resources = read(&self.resources);
-        let from = resources.range(Key::from_lower_case(&prefix)..);
+        let from = resources.range(Key::folded(&prefix)..);
         from.take_while(|(key, _)| key.as_str().starts_with(&prefix)).map(|(_, record)| record.clone()).collect()
     }
 
@@ -84,7 +84,7 @@ impl Inventory {
     pub fn children(&self, parent: &Key, child_type: &str) -> Vec<Arc<Record>> {
         let prefix = format!("{parent}/{}/", child_type.to_lowercase());
         let resources = read(&self.resources);
-        let from = resources.range(Key::from_lower_case(&prefix)..);
+        let from = resources.range(Key::folded(&prefix)..);
         from.take_while(|(key, _)| key.as_str().starts_with(&prefix))
             .filter(|(_, record)| record.id.parent().as_ref() == Some(parent))
             .map(|(_, record)| record.clone())
@@ -119,7 +119,7 @@ impl Inventory {
             Transition::Store(record) => Batch::default().put(RESOURCES, record.id.key().as_str(), encode(record)?),
             Transition::Remove(record) => Batch::default().remove(RESOURCES, record.id.key().as_str()),
         };
-        let forgotten = self.outdated();
+        let forgotten = if changed.is_empty() { Vec::new() } else { self.outdated() };
         for id in &forgotten {
             batch = batch.remove(OPERATIONS, id.to_string());
         }
@@ -132,6 +132,9 @@ impl Inventory {
             Transition::Store(record) => write(&self.resources).insert(record.id.key(), Arc::new(record)),
             Transition::Remove(record) => write(&self.resources).remove(&record.id.key()),
         };
+        if changed.is_empty() {
+            return Ok(());
+        }
         let mut operations = write(&self.operations);
         operations.retain(|id, _| !forgotten.contains(id));
         operations.extend(changed.into_iter().map(|operation| (operation.id, Arc::new(operation))));
@@ -141,9 +144,11 @@ impl Inventory {
     }
 
     fn outdated(&self) -> Vec<Uuid> {
+        let limit = SignedDuration::try_from(KEPT).unwrap_or(SignedDuration::MAX);
         let now = Timestamp::now();
-        let is_old = |ended: Timestamp| now.duration_since(ended).unsigned_abs() > KEPT;
-        read(&self.operations)
+        let is_old = |ended: Timestamp| now.duration_since(ended) > limit;
+        let operations = read(&self.operations);
+        operations
             .values()
             .filter(|operation| operation.ended.is_some_and(is_old))
             .map(|operation| operation.id)

@@ -80,7 +80,7 @@ mod tests {
             .map(|_| {
                 let (locks, inside) = (locks.clone(), inside.clone());
                 tokio::spawn(async move {
-                    let _held = locks.write(&Key::from_lower_case("/a")).await;
+                    let _held = locks.write(&Key::folded("/a")).await;
                     assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two writers at once");
                     tokio::task::yield_now().await;
                     inside.fetch_sub(1, Ordering::SeqCst);
@@ -88,8 +88,8 @@ mod tests {
             })
             .collect();
         // Held throughout, and in nobody's way.
-        let _other = locks.write(&Key::from_lower_case("/b")).await;
-        let _effects = locks.effects(&Key::from_lower_case("/a")).await;
+        let _other = locks.write(&Key::folded("/b")).await;
+        let _effects = locks.effects(&Key::folded("/a")).await;
         for writer in writers {
             writer.await.unwrap();
         }
@@ -99,7 +99,7 @@ mod tests {
     async fn locks_that_nobody_holds_are_forgotten() {
         let locks = Locks::default();
         for n in 0..10_000 {
-            drop(locks.write(&Key::from_lower_case(&format!("/{n}"))).await);
+            drop(locks.write(&Key::folded(&format!("/{n}"))).await);
         }
         assert!(locks.held.lock().unwrap().len() < 100);
     }

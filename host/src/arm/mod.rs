@@ -27,12 +27,12 @@ mod write;
 use std::sync::Arc;
 
 use hyper::Method;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{RwLock, mpsc, watch};
 
 pub use error::ArmError;
 pub use id::{Key, ResourceId, Scope};
 pub use inventory::{Inventory, Transition};
-pub use locks::Locks;
+pub use locks::{Held, Locks};
 pub use operation::{Operation, Status};
 pub use record::{Past, Provisioning, Record, State};
 pub use request::{Reply, Request};
@@ -63,12 +63,19 @@ pub struct FrontDoor {
     pub closing: watch::Receiver<bool>,
     pub strictness: Strictness,
     pub groups: Groups,
+    /// Shared by every request that changes something, for as long as it runs.
+    pub writes: Arc<RwLock<()>>,
 }
 
 impl FrontDoor {
     /// Every request has an answer; every refusal is in ARM's envelope.
     pub async fn answer(&self, request: Request) -> Reply {
-        self.dispatch(&request).await.unwrap_or_else(Reply::from)
+        self.dispatch(&request).await.unwrap_or_else(|error| {
+            if error.status.is_server_error() {
+                tracing::error!(method = %request.method, path = request.path, code = error.code, "{}", error.message);
+            }
+            error.into()
+        })
     }
 
     async fn dispatch(&self, request: &Request) -> Result<Reply, ArmError> {
@@ -139,6 +146,16 @@ impl FrontDoor {
     fn check_arm(&self, asked: Option<&str>, scope: &Scope) -> Result<(), ArmError> {
         version::of_arm(asked, self.strictness)?;
         error::check_scope(scope)
+    }
+
+    /// Held while something is created in a group, so that the group is not removed meanwhile.
+    async fn hold_group(&self, scope: &Scope) -> Result<Option<Held>, ArmError> {
+        if self.groups == Groups::Implied {
+            return Ok(None);
+        }
+        let held = self.locks.write(&group::key(scope)).await;
+        self.check_group(scope)?;
+        Ok(Some(held))
     }
 
     fn check_group(&self, scope: &Scope) -> Result<(), ArmError> {

@@ -45,6 +45,16 @@ pub enum Past {
     BeenReady,
 }
 
+impl Past {
+    /// The state of a resource while an operation brings it to where it should be.
+    pub fn under_way(self) -> Provisioning {
+        match self {
+            Past::NeverReady => Provisioning::Creating,
+            Past::BeenReady => Provisioning::Updating,
+        }
+    }
+}
+
 /// What a plugin owns of a resource.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {

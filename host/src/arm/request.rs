@@ -1,16 +1,20 @@
 //! A request as the front door sees it, and its answer: after the transport, before and after the rules.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::error::ArmError;
 use super::operation::Operation;
 
-#[derive(Debug)]
+/// What has a meaning of its own in a URL, or none at all.
+const NOT_IN_PATHS: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}');
+
 pub struct Request {
     pub method: Method,
     /// As the client sent it, percent-encoded.
@@ -22,6 +26,13 @@ pub struct Request {
     pub body: Bytes,
     /// What the client calls this gateway: `http://localhost:4577`.
     pub base: String,
+}
+
+impl fmt::Debug for Request {
+    /// Without the body, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("method", &self.method).field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl Request {
@@ -75,11 +86,17 @@ fn kind(value: &Value) -> &'static str {
 }
 
 /// An answer.
-#[derive(Debug)]
 pub struct Reply {
     pub status: StatusCode,
     pub headers: Vec<(&'static str, String)>,
     pub body: Option<Value>,
+}
+
+impl fmt::Debug for Reply {
+    /// Without the body, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 impl Reply {
@@ -122,5 +139,15 @@ impl From<ArmError> for Reply {
 
 /// An absolute URL of an operation, on the host that the client used.
 pub fn operation_url(request: &Request, version: &str, operation: &Operation, collection: &str) -> String {
-    format!("{}{}?api-version={version}", request.base, operation.path(collection))
+    url(request, &operation.path(collection), version)
+}
+
+/// An absolute URL of a path of this gateway; names in it may hold what a URL cannot.
+pub fn url(request: &Request, path: &str, version: &str) -> String {
+    format!(
+        "{}{}?api-version={}",
+        request.base,
+        utf8_percent_encode(path, NOT_IN_PATHS),
+        utf8_percent_encode(version, NOT_IN_PATHS)
+    )
 }

@@ -24,7 +24,7 @@ pub(super) async fn list(door: &FrontDoor, served: &Served, scope: &Scope, versi
     let kind = format!("{}/{}", served.plugin.namespace(), served.kind.name);
     let inside = door.inventory().inside(scope);
     let of_type: Vec<&Record> =
-        inside.iter().map(AsRef::as_ref).filter(|record| record.id.full_type() == kind).collect();
+        inside.iter().map(AsRef::as_ref).filter(|record| record.id.full_type().eq_ignore_ascii_case(&kind)).collect();
     let value = many(door, served, &of_type, Purpose::List, version).await?;
     Ok(Reply::json(StatusCode::OK, json!({ "value": value })))
 }

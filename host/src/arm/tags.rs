@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::error::ArmError;
+use super::error::{ArmError, shown};
 
 /// Tags on one resource (ARM's documented limit).
 const MOST: usize = 50;
@@ -20,7 +20,7 @@ pub fn parse(member: Option<Value>) -> Result<Map<String, Value>, ArmError> {
         Some(Value::Object(tags)) => tags,
         Some(other) => {
             return Err(ArmError::invalid_request_content(
-                format!("'tags' has to be an object of strings, found {other}"),
+                format!("'tags' has to be an object of strings, found {}", shown(&other)),
                 "tags",
             ));
         }
@@ -40,7 +40,7 @@ fn checked(name: &str, value: Value) -> Result<Value, ArmError> {
         Value::Null => String::new(),
         other => {
             return Err(ArmError::invalid_request_content(
-                format!("the value of the tag '{name}' has to be a string, found {other}"),
+                format!("the value of the tag '{name}' has to be a string, found {}", shown(&other)),
                 "tags",
             ));
         }

@@ -7,11 +7,12 @@ use serde_json::{Map, Value};
 
 use super::body::Body;
 use super::error::ArmError;
-use super::id::ResourceId;
+use super::id::{Key, ResourceId};
 use super::inventory::Transition;
+use super::locks::Held;
 use super::operation::Operation;
 use super::record::{Past, Provisioning, Record, State};
-use super::request::{Reply, Request, operation_url};
+use super::request::{Reply, Request, operation_url, url};
 use super::route::Served;
 use super::{FrontDoor, location, patch as merge_patch, show, tags};
 use crate::imports::{Imports, Phase};
@@ -29,12 +30,19 @@ pub(super) async fn put(
     let _held = door.locks.write(&key).await;
     let current = door.inventory().get(&key);
     check_conditions(request, &id, current.as_deref())?;
+    if let Some(current) = &current {
+        check_idle(current)?;
+    }
     let body = Body::parse(members, current.as_deref())?;
     let offered = location::of_type(&served.kind);
     let asked = body.location.ok_or_else(ArmError::location_required)?;
     let location = location::display_name(&asked, &offered)
         .ok_or_else(|| ArmError::location_not_available(&asked, &id.full_type(), &offered))?;
     let tags = tags::parse(body.tags)?;
+    let _creating = match current {
+        None => Some(hold_creation(door, &id).await?),
+        Some(_) => None,
+    };
     let desired = match current.as_deref() {
         None => {
             check_parent(door, &id)?;
@@ -51,7 +59,6 @@ pub(super) async fn put(
             }
         }
         Some(current) => {
-            check_idle(current)?;
             if location != current.location {
                 return Err(ArmError::location_immutable(&id, &current.location, location));
             }
@@ -59,18 +66,27 @@ pub(super) async fn put(
             Record { id, tags, state, ..current.changed() }
         }
     };
-    let purpose = if current.is_some() { "replace" } else { "create" };
-    let status = if current.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-    let (stored, operation) = accept(door, served, desired, current.as_deref(), purpose, version).await?;
-    let reply = Reply::json(status, show::one(door, served, &stored, Purpose::Put, version).await?);
+    let (purpose, status) = match &current {
+        None => ("create", StatusCode::CREATED),
+        Some(_) => ("replace", StatusCode::OK),
+    };
+    let change = Accept { door, served, version, current: current.as_deref() };
+    let (body, operation) = change.run(desired, purpose, Purpose::Put).await?;
+    let reply = Reply::json(status, body);
     Ok(match operation {
         // A PUT ends at the resource itself, as Azure's does.
         Some(operation) => {
-            let location = format!("{}{}?api-version={version}", request.base, stored.id);
+            let location = url(request, &operation.resource.to_string(), version);
             reply.polled(operation_url(request, version, &operation, "asyncOperations"), location)
         }
         None => reply,
     })
+}
+
+/// What a creation holds besides its own resource: the name, which may have to be unique beyond its group, and the group.
+async fn hold_creation(door: &FrontDoor, id: &ResourceId) -> Result<(Held, Option<Held>), ArmError> {
+    let name = Key::folded(&format!("{}/{}", id.full_type(), id.name()));
+    Ok((door.locks.write(&name).await, door.hold_group(&id.scope()).await?))
 }
 
 pub(super) async fn patch(
@@ -103,8 +119,9 @@ pub(super) async fn patch(
     };
     let state = State { document, private: current.state.private.clone() };
     let desired = Record { id, tags, state, ..current.changed() };
-    let (stored, operation) = accept(door, served, desired, Some(&current), "patch", version).await?;
-    let reply = Reply::json(StatusCode::OK, show::one(door, served, &stored, Purpose::Patch, version).await?);
+    let change = Accept { door, served, version, current: Some(&current) };
+    let (body, operation) = change.run(desired, "patch", Purpose::Patch).await?;
+    let reply = Reply::json(StatusCode::OK, body);
     Ok(match operation {
         Some(operation) => {
             let url = operation_url(request, version, &operation, "asyncOperations");
@@ -114,50 +131,60 @@ pub(super) async fn patch(
     })
 }
 
-/// Asks the plugin, stores what it accepts, and wakes the reconcile loop if there is work.
-async fn accept(
-    door: &FrontDoor,
-    served: &Served,
-    desired: Record,
-    current: Option<&Record>,
-    purpose: &str,
-    version: &str,
-) -> Result<(Record, Option<Operation>), ArmError> {
-    let change = Change {
-        purpose: purpose.to_owned(),
-        api_version: version.to_owned(),
-        desired: desired.to_contract(),
-        current: current.map(Record::to_contract),
-    };
-    let imports = Imports::lend(&door.lender, &served.plugin, &served.revision, Phase::Pure, &desired.id);
-    let Accepted { state, work } = served.revision.validate(imports, &change).await??;
-    let state = State { document: document(served, &state.document)?, private: state.private };
-    let (provisioning, past, operation) = match (work, desired.past) {
-        // The plugin says that the desired state is there already.
-        (Work::Settled, _) if current.is_none_or(|current| current.provisioning != Provisioning::Failed) => {
-            (Provisioning::Succeeded, Past::BeenReady, None)
+/// A change on its way in.
+struct Accept<'a> {
+    door: &'a FrontDoor,
+    served: &'a Served,
+    version: &'a str,
+    current: Option<&'a Record>,
+}
+
+impl Accept<'_> {
+    /// Asks the plugin, stores what it accepts, and wakes the reconcile loop if there is work. The body of the answer is
+    /// made first: once something is stored, nothing can fail any more.
+    async fn run(
+        &self,
+        desired: Record,
+        purpose: &str,
+        shown: Purpose,
+    ) -> Result<(Value, Option<Operation>), ArmError> {
+        let Accept { door, served, version, current } = self;
+        let change = Change {
+            purpose: purpose.to_owned(),
+            api_version: (*version).to_owned(),
+            desired: desired.to_contract(),
+            current: current.map(Record::to_contract),
+        };
+        let imports = Imports::lend(&door.lender, &served.plugin, &served.revision, Phase::Pure, &desired.id);
+        let Accepted { state, work } = served.revision.validate(imports, &change).await??;
+        let state = State { document: document(served, &state.document)?, private: state.private };
+        // What has failed is not there, whatever the plugin compares.
+        let failed = current.is_some_and(|current| current.provisioning == Provisioning::Failed);
+        let operation = match work {
+            Work::Settled if !failed => None,
+            Work::Settled | Work::Reconcile => Some(Operation::start(&desired.id, &desired.location)),
+        };
+        let (provisioning, past) = match operation {
+            None => (Provisioning::Succeeded, Past::BeenReady),
+            Some(_) => (desired.past.under_way(), desired.past),
+        };
+        let stored = Record {
+            state,
+            provisioning,
+            past,
+            schema_version: served.kind.schema_version,
+            operation: operation.as_ref().map(|operation| operation.id),
+            ..desired
+        };
+        let body = show::one(door, served, &stored, shown, version).await?;
+        let key = stored.id.key();
+        tracing::info!(resource = %stored.id, generation = stored.generation, "{}", provisioning.as_str());
+        door.inventory().commit(Transition::Store(stored), operation.clone()).await?;
+        if operation.is_some() {
+            door.wake(key);
         }
-        (_, Past::NeverReady) => {
-            (Provisioning::Creating, Past::NeverReady, Some(Operation::start(&desired.id, &desired.location)))
-        }
-        (_, Past::BeenReady) => {
-            (Provisioning::Updating, Past::BeenReady, Some(Operation::start(&desired.id, &desired.location)))
-        }
-    };
-    let stored = Record {
-        state,
-        provisioning,
-        past,
-        schema_version: served.kind.schema_version,
-        operation: operation.as_ref().map(|operation| operation.id),
-        ..desired
-    };
-    door.inventory().commit(Transition::Store(stored.clone()), operation.clone()).await?;
-    tracing::info!(resource = %stored.id, generation = stored.generation, "{}", provisioning.as_str());
-    if operation.is_some() {
-        door.wake(stored.id.key());
+        Ok((body, operation))
     }
-    Ok((stored, operation))
 }
 
 /// A document that a plugin returned.
@@ -198,7 +225,11 @@ fn check_conditions(request: &Request, id: &ResourceId, current: Option<&Record>
 
 fn check_parent(door: &FrontDoor, id: &ResourceId) -> Result<(), ArmError> {
     match id.parent() {
-        Some(parent) if door.inventory().get(&parent).is_none() => Err(ArmError::parent_not_found(id)),
-        _ => Ok(()),
+        None => Ok(()),
+        Some(parent) => match door.inventory().get(&parent) {
+            None => Err(ArmError::parent_not_found(id)),
+            Some(parent) if parent.provisioning == Provisioning::Deleting => Err(ArmError::being_deleted(&parent.id)),
+            Some(_) => Ok(()),
+        },
     }
 }

@@ -56,6 +56,8 @@ struct Lent {
     namespace: String,
     service: String,
     phase: Phase,
+    /// The resource that the call is about.
+    owner: String,
 }
 
 impl Imports {
@@ -76,6 +78,7 @@ impl Imports {
             namespace: plugin.namespace().to_owned(),
             service: plugin.service().to_owned(),
             phase,
+            owner: subject.to_string().to_lowercase(),
         };
         Imports { lent: Some(lent), label: revision.label().to_owned(), subject: subject.to_string(), last_error: None }
     }
@@ -96,7 +99,7 @@ impl Imports {
         match lent.phase {
             Phase::Effects => Ok(lent),
             Phase::Pure => Err(not_granted(format!(
-                "'{interface}' cannot be used in validate and present, which have no side effects; use it in reconcile, finalize or invoke"
+                "'{interface}' cannot be used in validate, in present and in an action that only reads; use it in reconcile, finalize or an action that writes"
             ))),
         }
     }
@@ -112,8 +115,13 @@ impl Lent {
         Ok(id)
     }
 
+    /// A workload or port of the resource that the call is about. Others are not granted: their own calls may be having
+    /// effects on them right now.
     fn workload(&self, owner: &str, name: &str) -> Result<WorkloadKey, Fault> {
         let owner = self.own(owner)?;
+        if owner.key().as_str() != self.owner {
+            return Err(not_granted(format!("'{owner}' is not the resource that this call is about")));
+        }
         let word = |c: char| c.is_ascii_alphanumeric() || c == '-';
         if name.is_empty() || name.len() > 32 || !name.chars().all(word) {
             return Err(fault(

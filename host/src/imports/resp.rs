@@ -37,6 +37,9 @@ impl Host for Imports {
                 format!("{} commands in one call; {MOST_COMMANDS} are the most", commands.len()),
             ));
         }
+        if commands.iter().any(Vec::is_empty) {
+            return Err(fault("InvalidCommand", "a command has no words"));
+        }
         let key = lent.workload(&endpoint.owner, &endpoint.workload)?;
         let found = lent.lender.runtime.inspect(&key).await.map_err(|error| fault(error.code(), error.to_string()))?;
         let Some(workload) = found else {

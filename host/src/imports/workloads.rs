@@ -17,6 +17,12 @@ impl Host for Imports {
             fault("InvalidWorkloadSpec", format!("the workload spec is not one of contract 0.1: {error}"))
         })?;
         let key = lent.workload(&owner, &spec.name)?;
+        for (name, port) in &spec.ports {
+            if !lent.lender.ports.is_held(&key.owner, port.outside).await {
+                let what = format!("the port '{name}' is {} outside, which is not allocated to {owner}", port.outside);
+                return Err(fault("InvalidWorkloadSpec", what));
+            }
+        }
         lent.lender.runtime.ensure(&key, &spec).await.map(shown).map_err(failed)
     }
 

@@ -23,14 +23,18 @@ const TABLE_ELEMENTS: usize = 20_000;
 const COPIED: usize = 9 << 20;
 /// Handles that an instance may hold; a plugin needs those of its streams.
 const HANDLES: usize = 1_000;
-/// Bytes of stderr that are kept of one call.
-const STDERR: usize = 16 << 10;
+/// Bytes of stderr that a call may write; beyond that, writing fails.
+const STDERR: usize = 1 << 20;
+/// For a place in the pool.
+const PLACE: Duration = Duration::from_secs(10);
 
 /// Why a call did not return.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     #[error("the plugin {plugin} did not answer '{function}' within {} s and was stopped", limit.as_secs())]
     TimedOut { plugin: String, function: &'static str, limit: Duration },
+    #[error("the plugin {plugin} was not called: {} s went by without a place for another call", limit.as_secs())]
+    Saturated { plugin: String, limit: Duration },
     #[error("the plugin {plugin} failed in '{function}': {reason}")]
     Failed { plugin: String, function: &'static str, reason: String },
 }
@@ -96,8 +100,9 @@ where
 {
     let plugin = revision.label();
     let failed = |reason: String| CallError::Failed { plugin: plugin.to_owned(), function, reason };
-    let Some(_place) = revision.engine().place().await else {
-        return Err(failed("the engine has ended".to_owned()));
+    let place = within(PLACE, revision.engine().place()).await;
+    let Some(_place) = place.flatten() else {
+        return Err(CallError::Saturated { plugin: plugin.to_owned(), limit: PLACE });
     };
     let mut store = Store::new(revision.engine().wasmtime(), CallState::new(imports));
     store.limiter(|state| &mut state.memory);
@@ -114,11 +119,16 @@ where
     let state = store.into_data();
     let stderr = state.stderr.contents();
     if !stderr.is_empty() {
-        tracing::info!(plugin, function, "stderr: {}", String::from_utf8_lossy(&stderr).trim_end());
+        tracing::debug!(plugin, function, "stderr: {}", String::from_utf8_lossy(&stderr).trim_end());
     }
     match outcome {
         Some(Ok(result)) => Ok(result),
-        Some(Err(error)) => Err(failed(state.imports.last_error().map_or_else(|| format!("{error:#}"), str::to_owned))),
+        Some(Err(error)) => {
+            let said = state.imports.last_error().map(|text| format!("; its last error was: {text}"));
+            // The first line is the cause; the rest is where in the component it was.
+            let trap = format!("{:#}", error.root_cause());
+            Err(failed(format!("{trap}{}", said.unwrap_or_default())))
+        }
         None => Err(CallError::TimedOut { plugin: plugin.to_owned(), function, limit }),
     }
 }

@@ -128,7 +128,7 @@ impl Revision {
 
     /// A type by its name in the manifest.
     pub fn kind(&self, name: &str) -> Option<&Arc<ResourceType>> {
-        self.kinds.iter().find(|kind| kind.name == name)
+        self.kinds.iter().find(|kind| kind.name.eq_ignore_ascii_case(name))
     }
 
     pub fn digest(&self) -> &Digest {
@@ -213,6 +213,9 @@ fn check(manifest: &Manifest) -> Result<(), String> {
         seen.push(kind.name.to_lowercase());
         if kind.api_versions.is_empty() {
             return Err(format!("type '{}' has no api-versions", kind.name));
+        }
+        if kind.deadline_seconds == 0 {
+            return Err(format!("type '{}' gives its operations no time: deadlineSeconds is 0", kind.name));
         }
         if let Some(action) = kind.actions.iter().find(|action| !word(&action.name)) {
             return Err(format!("action '{}' of type '{}' has to be letters and digits", action.name, kind.name));

@@ -7,8 +7,9 @@
 //! There is at most one worker per resource, and it ends when its resource is settled. A step runs under the
 //! resource's effects lock; its outcome is stored under the write lock, if the record has not changed meanwhile, and
 //! thrown away otherwise (see [`crate::arm::Locks`]). Bounds: [`AT_ONCE`] steps at the same time; the manifest's deadline
-//! for an operation; [`MOST_FAILURES`] traps in a row. An operation that runs out of them ends as Failed, with the
-//! reason. A settled resource whose repair fails stays Succeeded, as Azure's do, and is tried again, ever less often.
+//! for an operation; [`MOST_BROKEN`] traps in a row. An operation that runs out of them ends as Failed, with the
+//! reason. What has been ready is repaired whatever its state says; a repair that fails changes no state, as in Azure,
+//! and is tried again, ever less often. What is being deleted is tried until it is gone.
 
 mod step;
 
@@ -17,10 +18,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
-use crate::arm::{Key, Locks, Provisioning};
+use crate::arm::{Key, Locks};
 use crate::imports::Lender;
 use crate::plugin::Plugins;
 use step::{Step, Stepper};
@@ -28,7 +31,7 @@ use step::{Step, Stepper};
 /// Steps at the same time, over all resources: each may have an engine create a container.
 const AT_ONCE: usize = 16;
 /// Traps or timeouts of the plugin in a row after which an operation ends as Failed.
-const MOST_FAILURES: u32 = 3;
+const MOST_BROKEN: u32 = 3;
 /// The first pause after a failed repair; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -52,8 +55,8 @@ pub struct Reconciler {
 
 impl Reconciler {
     pub fn new(plugins: Arc<Plugins>, lender: Arc<Lender>, locks: Arc<Locks>) -> Reconciler {
-        let stepper = Stepper { plugins, lender, locks };
-        let unseen = AtomicUsize::new(unsettled_or_live(&stepper).len());
+        let stepper = Stepper { plugins, lender, locks, began: Timestamp::now() };
+        let unseen = AtomicUsize::new(looked_after(&stepper).len());
         Reconciler { stepper, workers: Mutex::new(HashMap::new()), steps: Semaphore::new(AT_ONCE), unseen }
     }
 
@@ -62,106 +65,162 @@ impl Reconciler {
         self.unseen.load(Ordering::Relaxed)
     }
 
+    fn seen(&self) {
+        // A resource that was created while the loop began may be counted here and not there.
+        let _ = self.unseen.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |unseen| unseen.checked_sub(1));
+    }
+
     /// Works until `closing` is true. The steps under way are then awaited: their outcome is stored.
     pub async fn run(self: Arc<Self>, mut wake: mpsc::UnboundedReceiver<Key>, closing: watch::Receiver<bool>) {
         let mut closed = closing.clone();
         let mut workers = JoinSet::new();
-        for key in unsettled_or_live(&self.stepper) {
-            self.wake(&mut workers, key, &closing, First::OfStart);
+        for key in looked_after(&self.stepper) {
+            self.wake(&mut workers, key, &closing, Reason::Start);
         }
         let mut look = tokio::time::interval_at(tokio::time::Instant::now() + LOOK, LOOK);
         loop {
             tokio::select! {
                 _ = closed.wait_for(|closing| *closing) => break,
                 key = wake.recv() => match key {
-                    Some(key) => self.wake(&mut workers, key, &closing, First::OfMany),
+                    Some(key) => self.wake(&mut workers, key, &closing, Reason::News),
                     None => break,
                 },
                 _ = look.tick() => {
-                    for key in unsettled_or_live(&self.stepper) {
-                        self.wake(&mut workers, key, &closing, First::OfMany);
+                    for key in looked_after(&self.stepper) {
+                        self.wake(&mut workers, key, &closing, Reason::Look);
                     }
                 }
-                Some(_) = workers.join_next() => {}
+                Some(ended) = workers.join_next() => told(ended),
             }
         }
-        while workers.join_next().await.is_some() {}
-    }
-
-    fn wake(self: &Arc<Self>, workers: &mut JoinSet<()>, key: Key, closing: &watch::Receiver<bool>, first: First) {
-        let mut table = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(inbox) = table.get(&key) {
-            inbox.woken.notify_one();
-            return;
+        while let Some(ended) = workers.join_next().await {
+            told(ended);
         }
-        let inbox = Arc::new(Inbox::default());
-        table.insert(key.clone(), inbox.clone());
-        workers.spawn(self.clone().work(key, inbox, closing.clone(), first));
     }
 
+    fn wake(self: &Arc<Self>, workers: &mut JoinSet<()>, key: Key, closing: &watch::Receiver<bool>, reason: Reason) {
+        let mut table = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        match table.get(&key) {
+            // It waits for a reason; a look is no news.
+            Some(_) if reason == Reason::Look => {}
+            Some(inbox) => inbox.woken.notify_one(),
+            None => {
+                let inbox = Arc::new(Inbox::default());
+                table.insert(key.clone(), inbox.clone());
+                let post = Post { reconciler: self.clone(), key, inbox };
+                workers.spawn(post.work(closing.clone(), reason));
+            }
+        }
+    }
+}
+
+/// A worker's place in the table; left when the worker ends, however it ends.
+struct Post {
+    reconciler: Arc<Reconciler>,
+    key: Key,
+    inbox: Arc<Inbox>,
+}
+
+/// How often in a row something did not work.
+#[derive(Debug, Default)]
+struct Streaks {
+    /// Calls of the plugin without an answer that can be used.
+    broken: u32,
+    /// Repairs that failed, until one succeeds.
+    failed: u32,
+}
+
+impl Post {
     /// One worker's life. `notify_one` keeps one wake-up that comes during a step, so none is lost.
-    async fn work(self: Arc<Self>, key: Key, inbox: Arc<Inbox>, mut closing: watch::Receiver<bool>, mut first: First) {
-        let mut failures = 0;
+    async fn work(self, mut closing: watch::Receiver<bool>, reason: Reason) {
+        let mut streaks = Streaks::default();
+        let mut unseen = reason == Reason::Start;
         loop {
-            let step = {
-                let Ok(_permit) = self.steps.acquire().await else { return };
-                if *closing.borrow() {
-                    return;
-                }
-                self.stepper.step(&key, failures).await
-            };
-            if first == First::OfStart {
-                // A resource that was created while the loop began may be counted here and not there.
-                let _ = self.unseen.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |unseen| unseen.checked_sub(1));
-                first = First::OfMany;
+            let Some(step) = self.step(&closing, streaks.broken).await else { return };
+            if std::mem::take(&mut unseen) {
+                self.reconciler.seen();
+            }
+            if step != Step::Broken {
+                streaks.broken = 0;
             }
             let pause = match step {
+                Step::Settled if self.leave() => return,
                 Step::Settled => {
-                    failures = 0;
-                    if self.leave(&key, &inbox) {
-                        return;
-                    }
+                    streaks.failed = 0;
                     continue;
                 }
-                Step::Again(pause) => {
-                    failures = 0;
-                    pause
-                }
+                Step::Again(pause) => pause,
                 Step::Failed => {
-                    failures += 1;
-                    backoff(failures)
+                    streaks.failed += 1;
+                    backoff(streaks.failed)
+                }
+                Step::Broken => {
+                    streaks.broken += 1;
+                    backoff(streaks.broken)
                 }
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = inbox.woken.notified() => {}
+                () = self.inbox.woken.notified() => {}
                 _ = closing.wait_for(|closing| *closing) => return,
             }
         }
     }
 
+    /// None once the gateway is ending.
+    async fn step(&self, closing: &watch::Receiver<bool>, broken: u32) -> Option<Step> {
+        let Reconciler { stepper, steps, .. } = &*self.reconciler;
+        // First the resource, then one of the places: who waits for a resource takes no place from others.
+        let _effects = stepper.locks.effects(&self.key).await;
+        let _place = steps.acquire().await.ok()?;
+        if *closing.borrow() {
+            return None;
+        }
+        Some(stepper.step(&self.key, broken).await)
+    }
+
     /// Ends the worker, unless it was woken meanwhile. A wake-up finds either this worker or none.
-    fn leave(&self, key: &Key, inbox: &Inbox) -> bool {
-        let mut table = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        let woken = futures_util::FutureExt::now_or_never(inbox.woken.notified()).is_some();
+    fn leave(&self) -> bool {
+        let mut table = self.reconciler.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let woken = self.inbox.woken.notified().now_or_never().is_some();
         if !woken {
-            table.remove(key);
+            table.remove(&self.key);
         }
         !woken
     }
 }
 
-/// Everything but what has failed, which waits for its user.
-fn unsettled_or_live(stepper: &Stepper) -> Vec<Key> {
-    let records = stepper.lender.inventory.all();
-    records.iter().filter(|record| record.provisioning != Provisioning::Failed).map(|record| record.id.key()).collect()
+impl Drop for Post {
+    /// After a panic, too: the next wake-up has to find a place for a new worker.
+    fn drop(&mut self) {
+        let mut table = self.reconciler.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.get(&self.key).is_some_and(|inbox| Arc::ptr_eq(inbox, &self.inbox)) {
+            table.remove(&self.key);
+        }
+    }
 }
 
-/// Whether a worker's first step is counted as the look at the start.
+fn told(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a worker of the reconcile loop broke; the next look starts another");
+    }
+}
+
+/// Everything but what has failed without ever having been ready: that waits for its user.
+fn looked_after(stepper: &Stepper) -> Vec<Key> {
+    let records = stepper.lender.inventory.all();
+    records.iter().filter(|record| step::is_looked_after(record)).map(|record| record.id.key()).collect()
+}
+
+/// Why a resource is woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum First {
-    OfStart,
-    OfMany,
+enum Reason {
+    /// It was there when the gateway started.
+    Start,
+    /// Something has happened to it.
+    News,
+    /// Some time has passed.
+    Look,
 }
 
 fn backoff(failures: u32) -> Duration {

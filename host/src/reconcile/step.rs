@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::MOST_FAILURES;
+use super::MOST_BROKEN;
 use crate::arm::{Inventory, Key, Locks, Operation, Past, Provisioning, Record, State, Status, Transition};
 use crate::imports::{Imports, Lender, Phase};
 use crate::plugin::contract::{self, Fault, Next};
@@ -21,8 +21,10 @@ pub(super) enum Step {
     Settled,
     /// After this pause, or when woken.
     Again(Duration),
-    /// It did not work; after a pause that grows.
+    /// The repair did not work; after a pause that grows.
     Failed,
+    /// The plugin gave no answer that could be used; after a pause that grows.
+    Broken,
 }
 
 /// How a call of the plugin ended.
@@ -44,22 +46,27 @@ pub(super) struct Stepper {
     pub(super) plugins: Arc<Plugins>,
     pub(super) lender: Arc<Lender>,
     pub(super) locks: Arc<Locks>,
+    /// When this gateway started: no operation waits while there is none.
+    pub(super) began: Timestamp,
+}
+
+/// Whether anything is done for a resource without its user's asking.
+pub(super) fn is_looked_after(record: &Record) -> bool {
+    record.provisioning != Provisioning::Failed || record.past == Past::BeenReady
 }
 
 impl Stepper {
-    /// `failures` is how many steps before this one failed in a row.
-    pub(super) async fn step(&self, key: &Key, failures: u32) -> Step {
-        let _effects = self.locks.effects(key).await;
-        let Some(record) = self.inventory().get(key) else { return Step::Settled };
-        if record.provisioning == Provisioning::Failed {
+    /// Under the resource's effects lock, which the caller holds. `broken` is how many steps in a row before this one were.
+    pub(super) async fn step(&self, key: &Key, broken: u32) -> Step {
+        let Some(record) = self.inventory().get(key).filter(|record| is_looked_after(record)) else {
             return Step::Settled;
-        }
+        };
         let Some(plugin) = self.plugins.of(&record.id.namespace) else {
             tracing::warn!(resource = %record.id, "no plugin serves this resource; it is kept as it is");
             return Step::Settled;
         };
         let outcome = self.call(plugin, &record).await;
-        match self.conclude(plugin, &record, outcome, failures).await {
+        match self.conclude(plugin, &record, outcome, broken).await {
             Ok(step) => step,
             Err(error) => {
                 tracing::error!(resource = %record.id, %error, "the outcome of a step could not be stored");
@@ -89,7 +96,7 @@ impl Stepper {
         plugin: &Plugin,
         before: &Record,
         outcome: Outcome,
-        failures: u32,
+        broken: u32,
     ) -> Result<Step, crate::state::StoreError> {
         let key = before.id.key();
         let _write = self.locks.write(&key).await;
@@ -101,12 +108,16 @@ impl Stepper {
         match outcome {
             Outcome::Done(_) if before.provisioning == Provisioning::Deleting => self.remove(before, operation).await,
             Outcome::Done(state) => {
-                let after =
-                    Record { state, provisioning: Provisioning::Succeeded, past: Past::BeenReady, ..before.clone() };
+                // A repair does what it can; that a change has failed is its user's to settle.
+                let provisioning = match before.provisioning {
+                    Provisioning::Failed => Provisioning::Failed,
+                    _ => Provisioning::Succeeded,
+                };
+                let after = Record { state, provisioning, past: Past::BeenReady, ..before.clone() };
                 self.store(before, after, operation.map(|operation| operation.end(Status::Succeeded))).await?;
                 Ok(Step::Settled)
             }
-            Outcome::Wait { state, pause, reason } => match overdue(plugin, before, operation.as_ref(), &reason) {
+            Outcome::Wait { state, pause, reason } => match self.overdue(plugin, before, operation.as_ref(), &reason) {
                 Some(fault) => self.fail(before, state, operation, fault).await,
                 None => {
                     self.store(before, Record { state, ..before.clone() }, None).await?;
@@ -114,13 +125,13 @@ impl Stepper {
                 }
             },
             Outcome::Impossible(state, fault) => self.fail(before, state, operation, fault).await,
-            Outcome::Broken(reason) if failures + 1 >= MOST_FAILURES => {
+            Outcome::Broken(reason) if broken + 1 >= MOST_BROKEN => {
                 let fault = Fault { code: "PluginFailed".to_owned(), message: reason };
                 self.fail(before, before.state.clone(), operation, fault).await
             }
             Outcome::Broken(reason) => {
                 tracing::warn!(resource = %before.id, "{reason}; trying again");
-                Ok(Step::Failed)
+                Ok(Step::Broken)
             }
         }
     }
@@ -141,15 +152,31 @@ impl Stepper {
     }
 
     async fn remove(&self, record: &Record, operation: Option<Operation>) -> Result<Step, crate::state::StoreError> {
-        // Whatever the plugin forgot.
-        self.lender.ports.release_all(record.id.key().as_str()).await?;
+        self.remove_forgotten(record).await?;
         let ended = operation.map(|operation| operation.end(Status::Succeeded));
         self.inventory().commit(Transition::Remove(record.clone()), ended).await?;
         tracing::info!(resource = %record.id, "Deleted");
         Ok(Step::Settled)
     }
 
-    /// Ends the operation as Failed. Without one there is nobody to tell: the resource was settled, its repair goes on.
+    /// What the plugin left behind. Workloads that cannot be removed now are found as orphans by the next start.
+    async fn remove_forgotten(&self, record: &Record) -> Result<(), crate::state::StoreError> {
+        let (key, runtime) = (record.id.key(), &self.lender.runtime);
+        let left = runtime.list().await.unwrap_or_else(|error| {
+            tracing::warn!(resource = %record.id, %error, "whether it has workloads left is not known");
+            Vec::new()
+        });
+        for workload in left.iter().filter(|workload| workload.owner == key.as_str()) {
+            match runtime.remove(workload).await {
+                Ok(()) => tracing::warn!(%workload, "a workload that the plugin forgot was removed"),
+                Err(error) => tracing::warn!(%workload, %error, "a workload that the plugin forgot is still there"),
+            }
+        }
+        self.lender.ports.release_all(key.as_str()).await
+    }
+
+    /// Ends the operation as Failed. A deletion goes on nevertheless: a resource that is half gone is nobody's wish.
+    /// Without an operation there is nobody to tell: the resource was settled, its repair goes on.
     async fn fail(
         &self,
         before: &Record,
@@ -163,9 +190,24 @@ impl Stepper {
             self.store(before, Record { state, ..before.clone() }, None).await?;
             return Ok(Step::Failed);
         };
-        let failed = Record { state, provisioning: Provisioning::Failed, ..before.clone() };
+        let (provisioning, step) = match before.provisioning {
+            Provisioning::Deleting => (Provisioning::Deleting, Step::Failed),
+            _ => (Provisioning::Failed, Step::Settled),
+        };
+        let failed = Record { state, provisioning, ..before.clone() };
         self.store(before, failed, Some(operation.end(Status::Failed { code, message }))).await?;
-        Ok(Step::Settled)
+        Ok(step)
+    }
+
+    /// The fault of an operation that has waited for longer than its type's manifest allows.
+    fn overdue(&self, plugin: &Plugin, record: &Record, operation: Option<&Operation>, reason: &str) -> Option<Fault> {
+        let revision = plugin.revision();
+        let limit = Duration::from_secs(revision.kind(&record.id.kind())?.deadline_seconds.into());
+        let since = operation?.started.max(self.began);
+        // A clock that was set back is no time that has passed.
+        let elapsed = Duration::try_from(Timestamp::now().duration_since(since)).unwrap_or_default();
+        let message = format!("The operation did not end within {limit:?}. The last that was waited for: {reason}");
+        (elapsed > limit).then(|| Fault { code: "OperationTimedOut".to_owned(), message })
     }
 }
 
@@ -195,18 +237,4 @@ fn understand(revision: &Revision, result: Result<contract::Step, CallError>) ->
 fn running(inventory: &Inventory, operation: Option<Uuid>) -> Option<Operation> {
     let operation = inventory.operation(&operation?)?;
     (operation.status == Status::InProgress).then(|| (*operation).clone())
-}
-
-/// The fault of an operation that has waited for longer than its type's manifest allows.
-fn overdue(plugin: &Plugin, record: &Record, operation: Option<&Operation>, reason: &str) -> Option<Fault> {
-    let revision = plugin.revision();
-    let kind = revision.kind(&record.id.kind())?;
-    let elapsed = Timestamp::now().duration_since(operation?.started).unsigned_abs();
-    (elapsed > Duration::from_secs(kind.deadline_seconds.into())).then(|| Fault {
-        code: "OperationTimedOut".to_owned(),
-        message: format!(
-            "The operation did not end within {} s. The last that was waited for: {reason}",
-            kind.deadline_seconds
-        ),
-    })
 }

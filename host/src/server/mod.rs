@@ -4,7 +4,7 @@
 //! headers may take ([`HEADERS`]). A request that changes something runs in a task of its own, so a client that goes
 //! away does not stop it halfway.
 
-mod answer;
+mod headers;
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,10 +21,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use crate::admin::Admin;
 use crate::arm::{self, ArmError, FrontDoor, Reply};
-use answer::{Ids, response};
+use headers::{Ids, response};
 
 /// Bytes. ARM's own limit.
 const LARGEST_BODY: usize = 4 << 20;
@@ -93,14 +94,19 @@ async fn serve_one(
     request: Request<Incoming>,
 ) -> Result<Response<http_body_util::Full<Bytes>>, std::convert::Infallible> {
     let ids = Ids::of(request.headers());
-    let reply = match admin.answer(request.method(), request.uri().path()) {
+    let span = tracing::info_span!("request", id = %ids);
+    let reply = answer(door, admin, request).instrument(span).await;
+    Ok(response(reply, &ids))
+}
+
+async fn answer(door: Arc<FrontDoor>, admin: Arc<Admin>, request: Request<Incoming>) -> Reply {
+    match admin.answer(request.method(), request.uri().path()) {
         Some(reply) => reply,
         None => match read(request).await {
             Ok(request) => carry_out(door, request).await,
             Err(error) => error.into(),
         },
-    };
-    Ok(response(reply, &ids))
+    }
 }
 
 /// What only reads may be dropped with its connection; anything else runs to its end.
@@ -111,7 +117,13 @@ async fn carry_out(door: Arc<FrontDoor>, request: arm::Request) -> Reply {
     if *door.closing.borrow() {
         return ArmError::shutting_down().into();
     }
-    let task = tokio::spawn(async move { door.answer(request).await });
+    let writing = door.writes.clone().read_owned().await;
+    let work = async move {
+        let reply = door.answer(request).await;
+        drop(writing);
+        reply
+    };
+    let task = tokio::spawn(work.instrument(tracing::Span::current()));
     task.await.unwrap_or_else(|error| ArmError::internal(error).into())
 }
 

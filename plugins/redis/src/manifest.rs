@@ -126,7 +126,7 @@ fn settings() -> Vec<Setting> {
             "6380",
             [
                 "The port that caches show as sslPort, and that no cache listens on without TLS.",
-                "It has to be the port on which the gateway serves TLS for the caches.",
+                "Clients that read sslPort connect to it. No TLS is served yet; the port is kept free for it.",
                 "ssl-port: 16380",
             ],
         ),

@@ -1,5 +1,7 @@
 //! From a reply to bytes, with the headers that every answer of ARM's carries.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, PRAGMA};
@@ -23,6 +25,16 @@ pub(super) struct Ids {
     correlation: Option<HeaderValue>,
     /// The client's, if it asked to have it back.
     client: Option<HeaderValue>,
+}
+
+impl fmt::Display for Ids {
+    /// The client's own id if it sent one, else ours.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.correlation.as_ref().and_then(|id| id.to_str().ok()) {
+            Some(correlation) => f.write_str(correlation),
+            None => self.request.fmt(f),
+        }
+    }
 }
 
 impl Ids {
