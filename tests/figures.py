@@ -47,8 +47,11 @@ def until_pong(port):
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=1) as server:
                 server.sendall(b"AUTH secret\r\nPING\r\n")
-                if b"PONG" in server.recv(64) + server.recv(64):
-                    return
+                answer = b""
+                while piece := server.recv(64):
+                    answer += piece
+                    if b"PONG" in answer:
+                        return
         except OSError:
             pass
         time.sleep(0.001)
