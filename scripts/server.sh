@@ -18,15 +18,19 @@ engine_answers() { command -v docker >/dev/null && bounded 10 docker version >/d
 
 server_is_here && exit 0
 if [ "${1:-}" != --program ]; then
-    [ "${FLOCI_AZ_RUNTIME:-}" = none ] && exit 0
-    engine_answers && exit 0
+    case ${FLOCI_AZ_RUNTIME:-} in
+    # The gateway itself says what an engine lacks.
+    none | docker) exit 0 ;;
+    process) ;;
+    *) engine_answers && exit 0 ;;
+    esac
 fi
 
 if ! scripts/package.sh 'a valkey or redis server' apt-get='valkey-server|redis-server' dnf='valkey|redis' \
     apk='valkey|redis' brew='valkey|redis'; then
     [ "${1:-}" = --program ] && exit 1
     say "Caches run on Docker's engine or on such a server. Without either, caches can be managed, not connected to:"
-    say "    FLOCI_AZ_RUNTIME=none make run"
+    say "    FLOCI_AZ_RUNTIME=none FLOCI_AZ_SERVICES_REDIS_MOCKED=true make run"
     exit 1
 fi
 # Debian's packages start what they install.

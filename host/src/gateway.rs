@@ -29,6 +29,7 @@ use crate::state::{Batch, Contents, Store, StoreError, Table};
 /// What says how the other tables are to be read.
 const META: Table = Table("meta");
 const FORMAT_KEY: &str = "format";
+const RUNTIME_KEY: &str = "runtime";
 /// Changes whenever rows that an earlier gateway wrote cannot be read as they are.
 const FORMAT: &str = "1";
 
@@ -51,6 +52,10 @@ pub enum StartError {
         "the resource {resource} is stored in schema {stored} of its plugin, and the plugin of this gateway has schema {served}. Start the gateway that wrote it, or set another folder (FLOCI_AZ_STORAGE_PERSISTENT_PATH)"
     )]
     Schema { resource: String, stored: u32, served: u32 },
+    #[error(
+        "the servers and the data of the resources in this state folder are with the runtime '{before}', and this start would use '{now}'. Make '{before}' available (FLOCI_AZ_RUNTIME={before} says what it lacks), or set another folder (FLOCI_AZ_STORAGE_PERSISTENT_PATH)"
+    )]
+    OtherRuntime { before: String, now: &'static str },
     #[error(transparent)]
     State(#[from] StoreError),
     #[error(transparent)]
@@ -84,7 +89,7 @@ impl Gateway {
         let server = Server::bind(address).await.map_err(bind)?;
         let address = server.address().map_err(bind)?;
         let folders = Folders::make(&gateway.storage, address)?;
-        let (store, mut contents) = open(&folders).await?;
+        let (store, mut contents, last_runtime) = open(&folders).await?;
 
         let plugins = Plugins::load(&Engine::new()?, &folders.compiled(), bundled()).await?;
         let settings = sources.resolve(&plugins.settings())?;
@@ -96,11 +101,12 @@ impl Gateway {
         let services = plugins.iter().map(|plugin| (plugin.service().to_owned(), settings.service(plugin.service())));
         let lender = Lender {
             inventory: Arc::new(Inventory::open(store.clone(), &mut contents)?),
-            ports: Ports::open(store, &mut contents),
+            ports: Ports::open(store.clone(), &mut contents),
             runtime,
             settings: services.collect(),
         };
         check_schemas(&lender.inventory, &plugins)?;
+        keep_runtime(&store, &lender, last_runtime).await?;
         Ok(Gateway {
             server,
             address,
@@ -257,18 +263,33 @@ fn check_schemas(inventory: &Inventory, plugins: &Plugins) -> Result<(), StartEr
     Ok(())
 }
 
-async fn open(folders: &Folders) -> Result<(Store, Contents), StartError> {
+/// Data stays with the runtime that it was made by. A start with another one would show resources whose servers are
+/// empty, and leave their real ones behind.
+async fn keep_runtime(store: &Store, lender: &Lender, before: Option<String>) -> Result<(), StartError> {
+    let now = lender.runtime.name();
+    match before {
+        Some(before) if before == now => return Ok(()),
+        Some(before) if !lender.ports.is_empty().await => return Err(StartError::OtherRuntime { before, now }),
+        _ => {}
+    }
+    Ok(store.commit(Batch::default().put(META, RUNTIME_KEY, now.as_bytes().to_vec())).await?)
+}
+
+/// The store, what is in it, and the name of the runtime of the last start.
+async fn open(folders: &Folders) -> Result<(Store, Contents, Option<String>), StartError> {
     let tables: Vec<_> = Inventory::TABLES.into_iter().chain([Ports::TABLE, META]).collect();
     let (store, mut contents) = match &folders.state {
         Some(folder) => Store::in_file(&folder.join("state.redb"), &tables)?,
         None => Store::in_memory(&tables)?,
     };
-    match contents.take(META).remove(FORMAT_KEY).map(String::from_utf8) {
+    let mut meta = contents.take(META);
+    let mut text = |key| meta.remove(key).map(|value| String::from_utf8_lossy(&value).into_owned());
+    match text(FORMAT_KEY) {
         None => store.commit(Batch::default().put(META, FORMAT_KEY, FORMAT.as_bytes().to_vec())).await?,
-        Some(Ok(found)) if found == FORMAT => {}
-        Some(found) => return Err(StartError::Format { found: found.unwrap_or_default() }),
+        Some(found) if found == FORMAT => {}
+        Some(found) => return Err(StartError::Format { found }),
     }
-    Ok((store, contents))
+    Ok((store, contents, text(RUNTIME_KEY)))
 }
 
 /// Removes the workloads and ports of resources that are not there: what a gateway that was killed left behind.

@@ -16,8 +16,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
-/// Azure Resource Manager on localhost: create an Azure Cache for Redis with curl, az, an SDK or Terraform, and connect
-/// to it with any Redis client.
+/// Azure Resource Manager on localhost: create an Azure Cache for Redis with curl or an SDK, and connect to it with any
+/// Redis client.
 ///
 /// Without a command, the gateway serves until it is told to end (Ctrl-C, SIGTERM). Settings come from floci-az.yml and
 /// from FLOCI_AZ_* variables, which win; `floci-az settings` shows them all. RUST_LOG sets what is logged (info).

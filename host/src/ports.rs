@@ -72,6 +72,11 @@ impl Ports {
         Ok(port)
     }
 
+    /// Whether no resource holds any port.
+    pub async fn is_empty(&self) -> bool {
+        self.held.lock().await.is_empty()
+    }
+
     /// Whether a resource holds a port.
     pub async fn is_held(&self, owner: &str, port: u16) -> bool {
         self.held.lock().await.get(&port).is_some_and(|holder| holder.owner == owner)

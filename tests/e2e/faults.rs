@@ -219,6 +219,28 @@ fn ports_that_others_have_are_left_alone_and_an_exhausted_range_fails_with_the_r
 mod process_only {
     use super::*;
 
+    #[test]
+    fn a_start_with_another_runtime_is_refused_while_there_is_data() {
+        let mut gateway = Gateway::start(Runtime::Process);
+        let cache = gateway.arm().cache("my-cache");
+        cache.create();
+        write(&cache);
+        let [key, _] = cache.keys();
+        gateway.terminate();
+        gateway.set("FLOCI_AZ_RUNTIME", "none");
+        let output = gateway.command().output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains("the runtime 'process'"), "{text}");
+
+        gateway.set("FLOCI_AZ_RUNTIME", "process");
+        gateway.spawn();
+        read(&cache, &key);
+        cache.remove();
+        gateway.terminate();
+        gateway.set("FLOCI_AZ_RUNTIME", "none");
+        gateway.spawn();
+    }
+
     /// A server that never answers.
     fn stuck(gateway: &mut Gateway) {
         let folder = gateway.folder.path().join("bin");

@@ -31,9 +31,7 @@ impl Runtime {
                 Ok(Picked { runtime: Runtime::Docker(docker), reason: asked() })
             }
             RuntimeChoice::Process => {
-                if let Some(missing) =
-                    programs.iter().find(|programs| !programs.is_empty() && ProcessRuntime::program(programs).is_none())
-                {
+                if let Some(missing) = missing(programs).next() {
                     return Err(RuntimeError::ProgramNotFound(format!(
                         "the runtime 'process' needs one of {} on PATH, and there is none: install one, or set FLOCI_AZ_RUNTIME to docker or auto",
                         missing.join(", ")
@@ -55,18 +53,23 @@ async fn auto(instance: &str, workloads: &Path, programs: &[Vec<String>]) -> Res
         Err(error) => error,
     };
     tracing::debug!(%engine, "auto: no Docker");
-    if programs.iter().all(|programs| ProcessRuntime::program(programs).is_some()) {
+    let missing: Vec<String> = missing(programs).map(|programs| programs.join(" or ")).collect();
+    if missing.is_empty() {
         return Ok(Picked {
             runtime: process(workloads)?,
             reason: format!("no Docker engine answers; {}", found(programs)),
         });
     }
-    let missing: Vec<String> = programs.iter().map(|programs| programs.join(" or ")).collect();
     let reason = format!(
         "no Docker engine answers, and PATH has no {}. Resources can be managed, but what needs a server will fail: start Docker or install one of these",
         missing.join(", ")
     );
     Ok(Picked { runtime: Runtime::None(NoRuntime), reason })
+}
+
+/// Of the plugins that need a program, those for which there is none.
+fn missing(programs: &[Vec<String>]) -> impl Iterator<Item = &Vec<String>> {
+    programs.iter().filter(|programs| !programs.is_empty() && ProcessRuntime::program(programs).is_none())
 }
 
 fn process(workloads: &Path) -> Result<Runtime, RuntimeError> {
