@@ -15,6 +15,7 @@ on_each_runtime! {
     a_delete_during_creating_leaves_nothing,
     a_put_during_deleting_is_refused_and_works_afterwards,
     a_killed_server_comes_back_with_its_keys_and_data,
+    a_server_without_a_place_for_another_client_is_left_alone,
     acknowledged_is_durable,
     what_a_killed_gateway_without_state_left_is_removed_by_the_next,
     ports_that_others_have_are_left_alone_and_an_exhausted_range_fails_with_the_reason,
@@ -135,6 +136,29 @@ fn a_killed_server_comes_back_with_its_keys_and_data(runtime: Runtime) {
     }
     assert_eq!(cache.port(), port);
     assert_eq!(cache.get().state(), "Succeeded");
+}
+
+/// A client that has taken every connection of its cache is not thrown out by the gateway's own looks at it.
+fn a_server_without_a_place_for_another_client_is_left_alone(runtime: Runtime) {
+    let gateway = Gateway::start(runtime);
+    let cache = gateway.arm().cache("my-cache");
+    cache.create();
+    let [key, _] = cache.keys();
+    let server = gateway.server_pid();
+    let mut clients: Vec<redis::Connection> = Vec::new();
+    while let Ok(client) = cache.connect(&key) {
+        clients.push(client);
+        assert!(clients.len() < 2_000, "maxclients is not in force");
+    }
+    // Makes the gateway look.
+    assert_eq!(cache.regenerate("Secondary").expect(409).code(), "Conflict");
+    cache.patch(&json!({ "properties": { "redisConfiguration": { "maxmemory-policy": "noeviction" } } })).expect(200);
+    drop(clients.split_off(clients.len() / 2));
+    cache.settled("Succeeded");
+    for client in &mut clients {
+        redis::cmd("PING").exec(client).unwrap();
+    }
+    assert_eq!(gateway.server_pid(), server, "the server was started again");
 }
 
 /// kill -9 at any point: what was answered 2xx is there and converges, nothing is orphaned, no port leaks.

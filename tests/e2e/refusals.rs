@@ -336,6 +336,16 @@ fn requests_that_are_too_large_or_broken_off_harm_nobody() {
     assert!(answer.is_none_or(|answer| answer.status == 413));
     let deep = [vec![b'['; 1 << 20], vec![b']'; 1 << 20]].concat();
     assert_eq!(arm.send("PUT", &cache.url(), Some(&deep)).expect(400).code(), "InvalidRequestContent");
+    let mut nested = json!({});
+    for _ in 0..100 {
+        nested = json!({ "a": nested });
+    }
+    for large in [nested, json!(vec![json!({}); 300_000])] {
+        let answer = cache.put(&with("/identity", large)).expect(400);
+        assert!(answer.body.to_string().len() < 4_000, "what is refused is not repeated whole");
+    }
+    let answer = cache.put(&with("/location", json!("x".repeat(3 << 20)))).expect(400);
+    assert!(answer.body.to_string().len() < 4_000, "what is refused is not repeated whole");
     cache.get().expect(404);
 }
 

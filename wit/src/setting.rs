@@ -34,7 +34,8 @@ pub enum Kind {
     Size,
     /// Any text but the empty one.
     Text,
-    /// A path of the file system.
+    /// A path of the file system. It may become part of a program's own settings file, so it has no quotes, backslashes
+    /// or control characters.
     Path,
     OneOf(Vec<String>),
 }
@@ -66,7 +67,10 @@ impl Kind {
             Kind::Port => value.parse::<u16>().ok().filter(|port| *port > 0).map(|port| port.to_string()),
             Kind::Address => value.parse::<IpAddr>().ok().map(|address| address.to_string()),
             Kind::Size => parse_size(value).map(|_| value.to_ascii_lowercase()),
-            Kind::Text | Kind::Path => Some(value.to_owned()).filter(|text| !text.is_empty()),
+            Kind::Text => Some(value.to_owned()).filter(|text| !text.is_empty()),
+            Kind::Path => Some(value.to_owned()).filter(|path| {
+                !path.is_empty() && !path.contains(|c: char| c.is_control() || matches!(c, '"' | '\'' | '\\'))
+            }),
             Kind::OneOf(words) => words.iter().find(|word| word.eq_ignore_ascii_case(value)).cloned(),
         };
         parsed.ok_or_else(|| InvalidValue { supported: self.supported() })
@@ -80,7 +84,7 @@ impl Kind {
             Kind::Address => "an IP address such as 127.0.0.1 or ::1".to_owned(),
             Kind::Size => "a size such as 268435456, 512kb, 256mb or 1gb".to_owned(),
             Kind::Text => "a text that is not empty".to_owned(),
-            Kind::Path => "a path that is not empty".to_owned(),
+            Kind::Path => "a path, without quotes, backslashes and control characters".to_owned(),
             Kind::OneOf(words) => words.join(" or "),
         }
     }

@@ -35,8 +35,7 @@ impl Body {
         };
         let tags = members.shift_remove("tags");
         if let Some(unknown) = members.keys().find(|name| !PLUGINS.contains(&name.as_str())) {
-            let found = format!("Could not find member '{unknown}' on object of type 'ResourceDefinition'");
-            return Err(ArmError::invalid_request_content(found, unknown));
+            return Err(ArmError::unknown_member(unknown));
         }
         match members.get_mut("properties") {
             None => {}

@@ -154,6 +154,7 @@ impl ArmError {
     }
 
     pub fn location_not_available(found: &str, full_type: &str, offered: &[&str]) -> ArmError {
+        let found = short(found);
         let offered: Vec<String> = offered.iter().map(|region| location::normalised(region)).collect();
         let message = format!(
             "The provided location '{found}' is not available for resource type '{full_type}'. List of available regions for the resource type is '{}'.",
@@ -163,6 +164,7 @@ impl ArmError {
     }
 
     pub fn location_immutable(id: &ResourceId, actual: &str, asked: &str) -> ArmError {
+        let asked = &short(asked);
         let message = format!(
             "The resource '{}' already exists in location '{}' in resource group '{}'. A resource with the same name cannot be created in location '{}'. Please select a new resource name.",
             id.name(),
@@ -180,6 +182,12 @@ impl ArmError {
         ArmError::new(StatusCode::CONFLICT, "InvalidResourceGroupLocation", message).at("location")
     }
 
+    pub fn unknown_member(name: &str) -> ArmError {
+        let name = short(name);
+        let found = format!("Could not find member '{name}' on object of type 'ResourceDefinition'");
+        ArmError::invalid_request_content(found, &name)
+    }
+
     pub fn invalid_request_content(found: impl std::fmt::Display, target: &str) -> ArmError {
         let message = format!("The request content was invalid and could not be deserialized: '{found}'.");
         let error = ArmError::new(StatusCode::BAD_REQUEST, "InvalidRequestContent", message);
@@ -191,6 +199,7 @@ impl ArmError {
     }
 
     pub fn provisioning_state_mismatch(asked: &str, actual: &str) -> ArmError {
+        let asked = short(asked);
         let message = format!(
             "The provisioningState '{asked}' of the request is not the resource's, which is '{actual}'. It is read-only: leave it out."
         );
@@ -302,11 +311,14 @@ impl From<Rejection> for ArmError {
 
 /// A value that is refused, as far as it helps to see it.
 pub(super) fn shown(value: &Value) -> String {
+    short(&value.to_string())
+}
+
+fn short(text: &str) -> String {
     const MOST: usize = 200;
-    let text = value.to_string();
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
-        None => text,
+        None => text.to_owned(),
     }
 }
 

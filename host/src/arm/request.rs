@@ -50,7 +50,11 @@ impl Request {
     /// The body, which has to be a JSON object.
     pub fn object(&self) -> Result<Map<String, Value>, ArmError> {
         match serde_json::from_slice(&self.body) {
-            Ok(Value::Object(object)) => Ok(object),
+            Ok(body @ Value::Object(_)) => {
+                check_size(&body)?;
+                let Value::Object(object) = body else { return Ok(Map::new()) };
+                Ok(object)
+            }
             Ok(other) => {
                 Err(ArmError::invalid_request_content(format!("a JSON object is required, found {}", kind(&other)), ""))
             }
@@ -68,10 +72,35 @@ impl Request {
             return Ok("null".to_owned());
         }
         match serde_json::from_slice::<Value>(&self.body) {
-            Ok(value) => Ok(value.to_string()),
+            Ok(value) => check_size(&value).map(|()| value.to_string()),
             Err(error) => Err(ArmError::invalid_request_content(error, "")),
         }
     }
+}
+
+/// Levels of a body. What is deeper than any resource is not for a plugin's stack.
+const DEEPEST: usize = 32;
+/// Values in a body, so that a plugin's memory holds the current and the desired state at once.
+const MOST_VALUES: usize = 20_000;
+
+fn check_size(body: &Value) -> Result<(), ArmError> {
+    let mut level: Vec<&Value> = vec![body];
+    let (mut depth, mut values) = (0, 1);
+    while !level.is_empty() {
+        depth += 1;
+        let inner = level.iter().flat_map(|value| match value {
+            Value::Array(items) => items.iter().collect::<Vec<_>>(),
+            Value::Object(members) => members.values().collect(),
+            _ => Vec::new(),
+        });
+        level = inner.collect();
+        values += level.len();
+        if depth > DEEPEST || values > MOST_VALUES {
+            let found = format!("it is nested deeper than {DEEPEST} levels or has more than {MOST_VALUES} values");
+            return Err(ArmError::invalid_request_content(found, ""));
+        }
+    }
+    Ok(())
 }
 
 fn kind(value: &Value) -> &'static str {

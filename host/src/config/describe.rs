@@ -127,7 +127,7 @@ mod tests {
             storage.persistent-path = ./data
               from       default
               variable   FLOCI_AZ_STORAGE_PERSISTENT_PATH
-              supported  a path that is not empty
+              supported  a path, without quotes, backslashes and control characters
               default    ./data
               effect     The folder that holds the state when storage.mode is persistent. A
                          relative path begins in the folder that the gateway is started in.

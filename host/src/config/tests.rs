@@ -209,7 +209,7 @@ fn bad_values_are_told_with_what_is_supported() {
               floci-az.yml:2: port is "http". Supported: a port from 1 to 65535. The default is 4577
               floci-az.yml:3: runtime is "podman". Supported: auto or docker or process or none. The default is auto
               floci-az.yml:5: storage.mode is empty. Supported: persistent or memory. The default is persistent
-              floci-az.yml:6: storage.persistent-path is "". Supported: a path that is not empty. The default is ./data
+              floci-az.yml:6: storage.persistent-path is "". Supported: a path, without quotes, backslashes and control characters. The default is ./data
               floci-az.yml:8: services.cache.enabled is "yes". Supported: true or false. The default is true
               floci-az.yml:9: services.cache.max-memory is "lots". Supported: a size such as 268435456, 512kb, 256mb or 1gb. The default is 256mb
               environment variable FLOCI_AZ_ARM_STRICT: arm.strict is "". Supported: true or false. The default is true

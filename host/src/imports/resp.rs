@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError,
-    Value,
+    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError, Value,
 };
 
 use super::{Imports, fault};
@@ -67,22 +66,23 @@ impl Host for Imports {
 }
 
 async fn connect(host: &str, port: u16, credentials: Option<Credentials>) -> Result<MultiplexedConnection, Fault> {
-    let mut login = RedisConnectionInfo::default().set_skip_set_lib_name();
-    if let Some(Credentials { user, password }) = credentials {
-        login = login.set_username(user).set_password(password);
-    }
-    let refused = |error: RedisError| match error.kind() {
-        ErrorKind::AuthenticationFailed => fault("AuthenticationFailed", text(&error)),
-        _ if matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM")) => {
-            fault("AuthenticationFailed", text(&error))
-        }
-        _ => fault("ConnectionFailed", format!("{host}:{port}: {}", text(&error))),
-    };
+    let failed = |text: String| fault("ConnectionFailed", format!("{host}:{port}: {text}"));
+    let broken = |error: RedisError| failed(text(&error));
+    let plain = RedisConnectionInfo::default().set_skip_set_lib_name();
     let address =
-        ConnectionAddr::Tcp(host.to_owned(), port).into_connection_info().map_err(refused)?.set_redis_settings(login);
+        ConnectionAddr::Tcp(host.to_owned(), port).into_connection_info().map_err(broken)?.set_redis_settings(plain);
     let limits = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(REPLY));
-    let client = Client::open(address).map_err(refused)?;
-    client.get_multiplexed_async_connection_with_config(&limits).await.map_err(refused)
+    let client = Client::open(address).map_err(broken)?;
+    let mut connection = client.get_multiplexed_async_connection_with_config(&limits).await.map_err(broken)?;
+    let Some(Credentials { user, password }) = credentials else { return Ok(connection) };
+    // By hand: the library takes every refusal for a wrong password, also that of a server which has no place left.
+    match run(&mut connection, &[b"AUTH".to_vec(), user.into_bytes(), password.into_bytes()]).await? {
+        Reply::Error(text) if ["WRONGPASS", "NOAUTH", "NOPERM"].iter().any(|code| text.starts_with(code)) => {
+            Err(fault("AuthenticationFailed", text))
+        }
+        Reply::Error(text) => Err(failed(text)),
+        _ => Ok(connection),
+    }
 }
 
 /// A command that the server refuses is a reply; only a connection that breaks is a fault.
