@@ -112,6 +112,23 @@ fn one_writer_per_resource() {
 }
 
 #[test]
+fn of_one_name_in_several_groups_at_once_one_is_created() {
+    let gateway = mocked();
+    let created: Vec<u16> = std::thread::scope(|scope| {
+        let puts: Vec<_> = (0..6)
+            .map(|group| {
+                let mut cache = gateway.arm().cache("my-cache");
+                cache.path = cache.path.replace("my-rg", &format!("group-{group}"));
+                scope.spawn(move || cache.put(&quickstart()).status)
+            })
+            .collect();
+        puts.into_iter().map(|put| put.join().unwrap()).collect()
+    });
+    assert_eq!(created.iter().filter(|status| **status == 201).count(), 1, "{created:?}");
+    assert_eq!(created.iter().filter(|status| **status == 409).count(), 5, "{created:?}");
+}
+
+#[test]
 fn the_wording_of_the_front_door() {
     let gateway = mocked();
     let arm = gateway.arm();

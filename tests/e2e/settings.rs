@@ -78,3 +78,14 @@ fn the_start_prints_address_runtime_plugin_and_the_next_command() {
     }
     gateway.arm().get("/ready").expect(200);
 }
+
+/// State holds access keys.
+#[test]
+fn a_state_folder_that_others_can_read_is_closed_to_them() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut gateway = Gateway::prepare(Runtime::None, &[]);
+    fs::create_dir(gateway.data()).unwrap();
+    fs::set_permissions(gateway.data(), fs::Permissions::from_mode(0o755)).unwrap();
+    gateway.spawn();
+    assert_eq!(fs::metadata(gateway.data()).unwrap().permissions().mode() & 0o777, 0o700);
+}
