@@ -364,6 +364,17 @@ fn requests_that_are_too_large_or_broken_off_harm_nobody() {
     let answer = cache.put(&with("/location", json!("x".repeat(3 << 20)))).expect(400);
     assert!(answer.body.to_string().len() < 4_000, "what is refused is not repeated whole");
     cache.get().expect(404);
+
+    // Nor by many small patches.
+    cache.put(&quickstart()).expect(201);
+    let mut statuses = Vec::new();
+    for n in 0..6 {
+        let member =
+            json!({ "type": "UserAssigned", "userAssignedIdentities": { format!("id-{n}"): vec![json!({}); 5_000] } });
+        statuses.push(cache.patch(&json!({ "identity": member })).status);
+    }
+    assert!(statuses.contains(&400) && statuses.iter().all(|status| [200, 400].contains(status)), "{statuses:?}");
+    cache.put(&quickstart()).expect(200);
 }
 
 #[test]

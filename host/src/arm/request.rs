@@ -49,20 +49,15 @@ impl Request {
 
     /// The body, which has to be a JSON object.
     pub fn object(&self) -> Result<Map<String, Value>, ArmError> {
-        match serde_json::from_slice(&self.body) {
-            Ok(body @ Value::Object(_)) => {
-                check_size(&body)?;
-                let Value::Object(object) = body else { return Ok(Map::new()) };
-                Ok(object)
+        if self.body.is_empty() {
+            return Err(ArmError::invalid_request_content("a JSON object is required, the body is empty", ""));
+        }
+        match self.json()? {
+            Value::Object(object) => Ok(object),
+            other => {
+                let found = format!("a JSON object is required, found {}", kind(&other));
+                Err(ArmError::invalid_request_content(found, ""))
             }
-            Ok(other) => {
-                Err(ArmError::invalid_request_content(format!("a JSON object is required, found {}", kind(&other)), ""))
-            }
-            Err(error) if self.body.is_empty() => {
-                tracing::debug!(%error, "empty body");
-                Err(ArmError::invalid_request_content("a JSON object is required, the body is empty", ""))
-            }
-            Err(error) => Err(ArmError::invalid_request_content(error, "")),
         }
     }
 
@@ -71,20 +66,24 @@ impl Request {
         if self.body.is_empty() {
             return Ok("null".to_owned());
         }
-        match serde_json::from_slice::<Value>(&self.body) {
-            Ok(value) => check_size(&value).map(|()| value.to_string()),
-            Err(error) => Err(ArmError::invalid_request_content(error, "")),
-        }
+        Ok(self.json()?.to_string())
+    }
+
+    fn json(&self) -> Result<Value, ArmError> {
+        let body = serde_json::from_slice(&self.body).map_err(|error| ArmError::invalid_request_content(error, ""))?;
+        check_size(&body)?;
+        Ok(body)
     }
 }
 
-/// Levels of a body. What is deeper than any resource is not for a plugin's stack.
+/// Levels of a document. What is deeper than any resource is not for a plugin's stack.
 const DEEPEST: usize = 32;
-/// Values in a body, so that a plugin's memory holds the current and the desired state at once.
+/// Values in a document, so that a plugin's memory holds the current and the desired state at once.
 const MOST_VALUES: usize = 20_000;
 
-fn check_size(body: &Value) -> Result<(), ArmError> {
-    let mut level: Vec<&Value> = vec![body];
+/// Of a body, and of what a patch makes of a stored document: many small patches are a large one, too.
+pub(super) fn check_size(document: &Value) -> Result<(), ArmError> {
+    let mut level: Vec<&Value> = vec![document];
     let (mut depth, mut values) = (0, 1);
     while !level.is_empty() {
         depth += 1;

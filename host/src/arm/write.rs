@@ -12,7 +12,7 @@ use super::inventory::Transition;
 use super::locks::Held;
 use super::operation::Operation;
 use super::record::{Past, Provisioning, Record, State};
-use super::request::{Reply, Request, operation_url, url};
+use super::request::{Reply, Request, check_size, operation_url, url};
 use super::route::Served;
 use super::{FrontDoor, location, patch as merge_patch, show, tags};
 use crate::imports::{Imports, Phase};
@@ -114,6 +114,7 @@ pub(super) async fn patch(
     };
     let mut document = Value::Object(current.state.document.clone());
     merge_patch::merge(&mut document, Value::Object(body.document));
+    check_size(&document)?;
     let Value::Object(document) = document else {
         return Err(ArmError::internal("the merged document is no object"));
     };
