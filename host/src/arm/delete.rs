@@ -21,7 +21,7 @@ pub(super) async fn delete(
     let Some(current) = door.inventory().get(&key) else {
         return Ok(Reply::empty(StatusCode::NO_CONTENT));
     };
-    if request.if_match.as_deref().is_some_and(|condition| condition != "*") {
+    if request.header("if-match").is_some_and(|condition| condition != "*") {
         return Err(ArmError::precondition_failed("If-Match", id));
     }
     let before = current

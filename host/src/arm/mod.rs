@@ -5,7 +5,7 @@
 //! actions and locations come from the manifests, rules and side effects from the plugins.
 
 mod act;
-mod body;
+mod content;
 mod delete;
 mod error;
 mod group;
@@ -35,7 +35,7 @@ pub use inventory::{Inventory, Transition};
 pub use locks::{Held, Locks};
 pub use operation::{Operation, Status};
 pub use record::{Past, Provisioning, Record, State};
-pub use request::{Reply, Request};
+pub use request::{Body, Reply, Request};
 pub use route::{RouteConflict, Router};
 pub use version::Strictness;
 

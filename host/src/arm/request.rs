@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::fmt;
 
 use bytes::Bytes;
+use hyper::header::HeaderMap;
 use hyper::{Method, StatusCode};
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::error::ArmError;
@@ -21,10 +22,9 @@ pub struct Request {
     pub path: String,
     /// Parameters by lower-case name.
     query: HashMap<String, String>,
-    pub if_match: Option<String>,
-    pub if_none_match: Option<String>,
+    pub headers: HeaderMap,
     pub body: Bytes,
-    /// What the client calls this gateway: `http://localhost:4577`.
+    /// What the client calls this gateway: `https://localhost:4577`.
     pub base: String,
 }
 
@@ -36,15 +36,31 @@ impl fmt::Debug for Request {
 }
 
 impl Request {
-    pub fn new(method: Method, path: &str, query: Option<&str>, base: String, body: Bytes) -> Request {
-        let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-        let text = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
-        let query = pairs.map(|(name, value)| (text(name).to_lowercase(), text(value))).collect();
-        Request { method, path: path.to_owned(), query, if_match: None, if_none_match: None, body, base }
+    pub fn new(
+        method: Method,
+        path: &str,
+        query: Option<&str>,
+        headers: HeaderMap,
+        base: String,
+        body: Bytes,
+    ) -> Request {
+        let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        let query = pairs.map(|(name, value)| (name.to_lowercase(), value.into_owned())).collect();
+        Request { method, path: path.to_owned(), query, headers, body, base }
     }
 
     pub fn api_version(&self) -> Option<&str> {
-        self.query.get("api-version").map(String::as_str).filter(|version| !version.is_empty())
+        self.query("api-version").filter(|version| !version.is_empty())
+    }
+
+    /// A parameter of the URL by its lower-case name. Of several, the last one counts.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str)
+    }
+
+    /// None if the header is not there or is no text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// The body, which has to be a JSON object.
@@ -113,11 +129,19 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
+/// What an answer carries.
+#[expect(missing_debug_implementations, reason = "it may hold secrets")]
+pub enum Body {
+    Nothing,
+    Json(Value),
+    Text { media_type: &'static str, text: String },
+}
+
 /// An answer.
 pub struct Reply {
     pub status: StatusCode,
     pub headers: Vec<(&'static str, String)>,
-    pub body: Option<Value>,
+    pub body: Body,
 }
 
 impl fmt::Debug for Reply {
@@ -129,11 +153,15 @@ impl fmt::Debug for Reply {
 
 impl Reply {
     pub fn json(status: StatusCode, body: Value) -> Reply {
-        Reply { status, headers: Vec::new(), body: Some(body) }
+        Reply { status, headers: Vec::new(), body: Body::Json(body) }
+    }
+
+    pub fn text(status: StatusCode, media_type: &'static str, text: String) -> Reply {
+        Reply { status, headers: Vec::new(), body: Body::Text { media_type, text } }
     }
 
     pub fn empty(status: StatusCode) -> Reply {
-        Reply { status, headers: Vec::new(), body: None }
+        Reply { status, headers: Vec::new(), body: Body::Nothing }
     }
 
     /// Tells the client where to poll. `location` is where it finds the result.

@@ -5,7 +5,7 @@ use floci_az_contract::Purpose;
 use hyper::StatusCode;
 use serde_json::{Map, Value};
 
-use super::body::Body;
+use super::content::Content;
 use super::error::ArmError;
 use super::id::{Key, ResourceId};
 use super::inventory::Transition;
@@ -33,12 +33,12 @@ pub(super) async fn put(
     if let Some(current) = &current {
         check_idle(current)?;
     }
-    let body = Body::parse(members, current.as_deref())?;
+    let content = Content::parse(members, current.as_deref())?;
     let offered = location::of_type(&served.kind);
-    let asked = body.location.ok_or_else(ArmError::location_required)?;
+    let asked = content.location.ok_or_else(ArmError::location_required)?;
     let location = location::display_name(&asked, &offered)
         .ok_or_else(|| ArmError::location_not_available(&asked, &id.full_type(), &offered))?;
-    let tags = tags::parse(body.tags)?;
+    let tags = tags::parse(content.tags)?;
     let _creating = match current {
         None => Some(hold_creation(door, &id).await?),
         Some(_) => None,
@@ -50,7 +50,7 @@ pub(super) async fn put(
                 id,
                 location: location.to_owned(),
                 tags,
-                state: State { document: body.document, private: Vec::new() },
+                state: State { document: content.document, private: Vec::new() },
                 provisioning: Provisioning::Creating,
                 past: Past::NeverReady,
                 schema_version: served.kind.schema_version,
@@ -62,7 +62,7 @@ pub(super) async fn put(
             if location != current.location {
                 return Err(ArmError::location_immutable(&id, &current.location, location));
             }
-            let state = State { document: body.document, private: current.state.private.clone() };
+            let state = State { document: content.document, private: current.state.private.clone() };
             Record { id, tags, state, ..current.changed() }
         }
     };
@@ -102,18 +102,18 @@ pub(super) async fn patch(
     let current = door.inventory().get(&key).ok_or_else(|| ArmError::resource_not_found(&id))?;
     check_conditions(request, &id, Some(&current))?;
     check_idle(&current)?;
-    let body = Body::parse(members, Some(&current))?;
+    let content = Content::parse(members, Some(&current))?;
     if let Some(asked) =
-        body.location.filter(|asked| location::normalised(asked) != location::normalised(&current.location))
+        content.location.filter(|asked| location::normalised(asked) != location::normalised(&current.location))
     {
         return Err(ArmError::location_immutable(&id, &current.location, &asked));
     }
-    let tags = match body.tags {
+    let tags = match content.tags {
         Some(tags) => tags::parse(Some(tags))?,
         None => current.tags.clone(),
     };
     let mut document = Value::Object(current.state.document.clone());
-    merge_patch::merge(&mut document, Value::Object(body.document));
+    merge_patch::merge(&mut document, Value::Object(content.document));
     check_size(&document)?;
     let Value::Object(document) = document else {
         return Err(ArmError::internal("the merged document is no object"));
@@ -214,10 +214,10 @@ pub(super) fn check_idle(current: &Record) -> Result<(), ArmError> {
 
 /// `If-None-Match: *` means only to create, `If-Match: *` only to change. There are no entity tags to compare others with.
 fn check_conditions(request: &Request, id: &ResourceId, current: Option<&Record>) -> Result<(), ArmError> {
-    if request.if_none_match.as_deref() == Some("*") && current.is_some() {
+    if request.header("if-none-match") == Some("*") && current.is_some() {
         return Err(ArmError::precondition_failed("If-None-Match", id));
     }
-    match request.if_match.as_deref() {
+    match request.header("if-match") {
         None => Ok(()),
         Some("*") if current.is_some() => Ok(()),
         Some(_) => Err(ArmError::precondition_failed("If-Match", id)),

@@ -8,7 +8,7 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderVa
 use hyper::{Response, StatusCode};
 use uuid::Uuid;
 
-use crate::arm::Reply;
+use crate::arm::{Body, Reply};
 
 const REQUEST: HeaderName = HeaderName::from_static("x-ms-request-id");
 const CORRELATION: HeaderName = HeaderName::from_static("x-ms-correlation-request-id");
@@ -50,13 +50,16 @@ impl Ids {
 }
 
 pub(super) fn response(reply: Reply, ids: &Ids) -> Response<Full<Bytes>> {
-    let body = reply.body.map(|body| body.to_string()).unwrap_or_default();
-    let has_body = !body.is_empty();
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let (media_type, text) = match reply.body {
+        Body::Nothing => (None, String::new()),
+        Body::Json(body) => (Some(JSON), body.to_string()),
+        Body::Text { media_type, text } => (Some(HeaderValue::from_static(media_type)), text),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
-    if has_body {
-        headers.insert(CONTENT_TYPE, JSON);
+    if let Some(media_type) = media_type {
+        headers.insert(CONTENT_TYPE, media_type);
     }
     headers.insert(CACHE_CONTROL, NO_CACHE);
     headers.insert(PRAGMA, NO_CACHE);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{HOST, HeaderMap, IF_MATCH, IF_NONE_MATCH};
+use hyper::header::{HOST, HeaderMap};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -137,18 +137,11 @@ async fn read(request: Request<Incoming>) -> Result<arm::Request, ArmError> {
         Err(_) => return Err(ArmError::unreadable_body(format!("it did not arrive within {} s", ARRIVAL.as_secs()))),
     };
     let base = base(&head.headers, head.uri.authority().map(|authority| authority.as_str()));
-    let mut read = arm::Request::new(head.method, head.uri.path(), head.uri.query(), base, body);
-    read.if_match = text(&head.headers, IF_MATCH);
-    read.if_none_match = text(&head.headers, IF_NONE_MATCH);
-    Ok(read)
+    Ok(arm::Request::new(head.method, head.uri.path(), head.uri.query(), head.headers, base, body))
 }
 
 /// What the client calls this gateway, so that the URLs it is given lead back here.
 fn base(headers: &HeaderMap, authority: Option<&str>) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).or(authority).unwrap_or("localhost");
     format!("http://{host}")
-}
-
-fn text(headers: &HeaderMap, name: hyper::header::HeaderName) -> Option<String> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }

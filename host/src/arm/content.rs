@@ -11,15 +11,15 @@ const READ_ONLY: &[&str] = &["id", "name", "type", "systemData", "etag"];
 const PLUGINS: &[&str] = &["properties", "sku", "kind", "identity", "zones", "plan", "managedBy", "extendedLocation"];
 
 #[derive(Debug)]
-pub struct Body {
+pub struct Content {
     pub location: Option<String>,
     /// None if the member is absent.
     pub tags: Option<Value>,
     pub document: Map<String, Value>,
 }
 
-impl Body {
-    pub fn parse(mut members: Map<String, Value>, current: Option<&Record>) -> Result<Body, ArmError> {
+impl Content {
+    pub fn parse(mut members: Map<String, Value>, current: Option<&Record>) -> Result<Content, ArmError> {
         for name in READ_ONLY {
             members.shift_remove(*name);
         }
@@ -49,7 +49,7 @@ impl Body {
                 ));
             }
         }
-        Ok(Body { location, tags, document: members })
+        Ok(Content { location, tags, document: members })
     }
 }
 
