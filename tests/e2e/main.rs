@@ -31,5 +31,6 @@ mod gateway;
 mod lifecycle;
 mod readme;
 mod refusals;
+mod rules;
 mod secrets;
 mod settings;
