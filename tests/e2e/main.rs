@@ -27,6 +27,7 @@ mod arm;
 mod clients;
 mod core;
 mod faults;
+mod fuzz;
 mod gateway;
 mod lifecycle;
 mod readme;
