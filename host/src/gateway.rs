@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use crate::admin::Admin;
 use crate::arm::{FrontDoor, Groups, Inventory, Key, Locks, ResourceId, RouteConflict, Router, Strictness};
 use crate::config::{ConfigError, Presence, Sources, Storage};
+use crate::identity::Identity;
 use crate::imports::Lender;
 use crate::plugin::{Compiled, Engine, LoadError, Plugins, bundled};
 use crate::ports::Ports;
@@ -76,6 +77,7 @@ pub struct Gateway {
     router: Router,
     strictness: Strictness,
     groups: Groups,
+    identity: Arc<Identity>,
     address: SocketAddr,
     /// Why the runtime is this one.
     reason: String,
@@ -122,6 +124,7 @@ impl Gateway {
                 Presence::Required => Groups::MustExist,
                 Presence::Optional => Groups::Implied,
             },
+            identity: Arc::new(Identity::new(gateway.auth, folders.state.as_deref(), address.port())),
             reason,
         })
     }
@@ -153,7 +156,7 @@ impl Gateway {
         let watching = tokio::spawn(watch_workloads(lender.clone(), wake));
         let reconciling = tokio::spawn(reconciler.run(woken, closing.clone()));
         let writes = door.writes.clone();
-        server.serve(door, admin, closing).await;
+        server.serve(door, admin, self.identity, closing).await;
         // A change that outlived its connection still starts or ends workloads. Its calls have deadlines.
         let _none = writes.write().await;
         if let Err(error) = reconciling.await {

@@ -32,6 +32,7 @@ use tokio::sync::{RwLock, mpsc, watch};
 pub use error::ArmError;
 pub use id::{Key, ResourceId, Scope};
 pub use inventory::{Inventory, Transition};
+pub use location::regions;
 pub use locks::{Held, Locks};
 pub use operation::{Operation, Status};
 pub use record::{Past, Provisioning, Record, State};
