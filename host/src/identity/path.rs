@@ -4,7 +4,7 @@
 //! the fixed words. A tenant may stand before them; `adfs` before it is what a client adds that was told to speak to
 //! AD FS.
 
-/// What a path of the login asks for. A tenant is as it stands in the path, in lower case; the usual one if none does.
+/// What a path of the login asks for. A tenant is as it stands in the path; the usual one if none does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Endpoint<'a> {
     /// The description of this cloud.

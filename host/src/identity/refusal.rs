@@ -105,18 +105,6 @@ impl Refusal {
         Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, ..Refusal::new("server_error", 90_033, text) }
     }
 
-    pub(super) fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    pub(super) fn error(&self) -> &'static str {
-        self.error
-    }
-
-    pub(super) fn description(&self) -> &str {
-        &self.description
-    }
-
     /// `correlation` is the client's own id, which is taken if it is a GUID.
     pub(super) fn reply(self, now: Timestamp, correlation: Option<&str>) -> Reply {
         let trace = Uuid::new_v4();
