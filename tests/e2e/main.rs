@@ -28,6 +28,7 @@ mod clients;
 mod faults;
 mod gateway;
 mod lifecycle;
+mod login;
 mod readme;
 mod refusals;
 mod secrets;

@@ -74,9 +74,10 @@ fn bundle(name: &'static str, trust: &Trust) -> Line {
 
 fn for_az(local: &Local, trust: &Trust) -> Vec<Line> {
     let mut lines = vec![note(
-        "az: after these three lines, once, in any shell with the variables (`floci-az az -- ...` does all of it itself):",
+        "az: once, with these variables set (`floci-az az -- ...` needs none of this, and leaves your own az alone):",
     )];
     lines.extend(registration(local).map(|words| note(format!("  az {}", words.join(" ")))));
+    lines.push(note("and `az cloud set -n AzureCloud` leads back to Azure."));
     lines.push(bundle("REQUESTS_CA_BUNDLE", trust));
     lines.extend(switches().map(|(name, value)| Line::Set(name, value.to_owned())));
     lines

@@ -92,10 +92,11 @@ fn the_variables_are_those_that_the_programs_want() {
     };
     expect![[r##"
         # For this shell: eval "$(floci-az env)"
-        # az: after these three lines, once, in any shell with the variables (`floci-az az -- ...` does all of it itself):
+        # az: once, with these variables set (`floci-az az -- ...` needs none of this, and leaves your own az alone):
         #   az cloud register -n floci-az --endpoint-resource-manager https://localhost:4577
         #   az cloud set -n floci-az
         #   az login --service-principal -u 00000000-0000-0000-0000-000000000003 -p any-secret --tenant 00000000-0000-0000-0000-000000000002
+        # and `az cloud set -n AzureCloud` leads back to Azure.
         export REQUESTS_CA_BUNDLE='/home/ada/.cache/floci-az/localhost-4577/bundle.pem'
         export AZURE_CORE_INSTANCE_DISCOVERY='false'
         export AZURE_CORE_COLLECT_TELEMETRY='false'
@@ -124,10 +125,11 @@ fn the_variables_are_those_that_the_programs_want() {
     .assert_eq(&printed(Shell::Sh, Purpose::All));
     expect![[r#"
         # For this shell: floci-az env --shell powershell | Out-String | Invoke-Expression
-        # az: after these three lines, once, in any shell with the variables (`floci-az az -- ...` does all of it itself):
+        # az: once, with these variables set (`floci-az az -- ...` needs none of this, and leaves your own az alone):
         #   az cloud register -n floci-az --endpoint-resource-manager https://localhost:4577
         #   az cloud set -n floci-az
         #   az login --service-principal -u 00000000-0000-0000-0000-000000000003 -p any-secret --tenant 00000000-0000-0000-0000-000000000002
+        # and `az cloud set -n AzureCloud` leads back to Azure.
         $env:REQUESTS_CA_BUNDLE = '/home/ada/.cache/floci-az/localhost-4577/bundle.pem'
         $env:AZURE_CORE_INSTANCE_DISCOVERY = 'false'
         $env:AZURE_CORE_COLLECT_TELEMETRY = 'false'
@@ -194,7 +196,7 @@ fn az_is_set_up_once_for_each_gateway() {
     let gateway = gateway(fake.port, Storage::Memory);
     let more = [("FLOCI_AZ_AZ", program.as_str()), ("NO_PROXY", "intranet")];
     let run = || {
-        let arguments = ["redis", "list", "--query", "[] | [0]"].map(OsString::from);
+        let arguments = ["vm", "list", "--query", "[] | [0]"].map(OsString::from);
         let status = az(&gateway, &surroundings(home.path(), &more), &arguments).map(|mut command| command.output());
         let calls = fs::read_to_string(home.path().join("calls")).unwrap_or_default();
         let _ = fs::remove_file(home.path().join("calls"));
@@ -206,7 +208,7 @@ fn az_is_set_up_once_for_each_gateway() {
         cloud register -n floci-az --endpoint-resource-manager https://localhost:4577
         cloud set -n floci-az
         login --service-principal -u 00000000-0000-0000-0000-000000000003 -p any-secret --tenant 00000000-0000-0000-0000-000000000002
-        redis list --query [] | [0]
+        vm list --query [] | [0]
     "#]]
     .assert_eq(&calls);
     let environment = fs::read_to_string(home.path().join("environment")).unwrap();
@@ -219,7 +221,7 @@ fn az_is_set_up_once_for_each_gateway() {
     ] {
         assert!(environment.lines().any(|found| found == line), "{line}\n{environment}");
     }
-    assert_eq!(run().1, "redis list --query [] | [0]\n", "it is set up");
+    assert_eq!(run().1, "vm list --query [] | [0]\n", "it is set up");
 
     fake.set("/discovery/v2.0/keys", 200, "{\"keys\":[]}");
     assert_eq!(run().1.lines().count(), 4, "another key");

@@ -13,6 +13,7 @@ use jsonwebtoken::{Algorithm, Validation};
 use serde_json::Value;
 
 use super::key::SigningKey;
+use super::metadata::authority;
 
 /// Seconds by which the clocks of client and gateway may differ, as in Azure.
 const LEEWAY: u64 = 300;
@@ -34,15 +35,23 @@ fn refused(message: impl Into<String>, summary: &'static str) -> Refused {
     Refused { message: message.into(), summary }
 }
 
-/// By which names this gateway is called: the one of this request, and those of the machine itself.
+/// By which names this gateway is called: the one of this request, and those of the machine itself, each over TLS and
+/// without.
 #[derive(Debug)]
 pub(super) struct Origins(Vec<String>);
 
 impl Origins {
     pub(super) fn new(base: &str, port: u16) -> Origins {
-        let hosts = ["localhost", "127.0.0.1", "[::1]"];
-        let local = hosts.iter().flat_map(|host| ["https", "http"].map(|scheme| format!("{scheme}://{host}:{port}")));
-        Origins([canonical(base)].into_iter().chain(local).collect())
+        let mut authorities = vec![authority(base).to_ascii_lowercase()];
+        for host in ["localhost", "127.0.0.1", "[::1]"] {
+            let local = format!("{host}:{port}");
+            if !authorities.contains(&local) {
+                authorities.push(local);
+            }
+        }
+        let both =
+            authorities.iter().flat_map(|authority| ["https", "http"].map(|scheme| format!("{scheme}://{authority}")));
+        Origins(both.collect())
     }
 
     fn contain(&self, origin: &str) -> bool {

@@ -151,7 +151,7 @@ fn a_strict_gateway_takes_its_own_tokens_and_no_others() {
           401 AuthenticationFailed The access token is invalid: its claim 'exp' is missing or malformed.
           "A claim of the access token is missing or malformed."
         another audience
-          401 AuthenticationFailed The access token has been obtained for wrong audience or resource 'https://vault.azure.net'. It should exactly match with one of the allowed audiences https://localhost:4577, https://localhost:4577, http://localhost:4577, https://127.0.0.1:4577, http://127.0.0.1:4577, https://[::1]:4577, http://[::1]:4577, https://management.azure.com, https://management.core.windows.net, 797f4846-ba00-4fd7-ba43-dac1f8f63013.
+          401 AuthenticationFailed The access token has been obtained for wrong audience or resource 'https://vault.azure.net'. It should exactly match with one of the allowed audiences https://localhost:4577, http://localhost:4577, https://127.0.0.1:4577, http://127.0.0.1:4577, https://[::1]:4577, http://[::1]:4577, https://management.azure.com, https://management.core.windows.net, 797f4846-ba00-4fd7-ba43-dac1f8f63013.
           "The access token has been obtained for a wrong audience or resource."
         no audience
           401 AuthenticationFailed The access token is invalid: its claim 'aud' is missing or malformed.
@@ -160,13 +160,13 @@ fn a_strict_gateway_takes_its_own_tokens_and_no_others() {
           401 AuthenticationFailed The access token is invalid: its claim 'aud' is missing or malformed.
           "A claim of the access token is missing or malformed."
         a refresh token
-          401 AuthenticationFailed The access token has been obtained for wrong audience or resource 'urn:floci-az:refresh'. It should exactly match with one of the allowed audiences https://localhost:4577, https://localhost:4577, http://localhost:4577, https://127.0.0.1:4577, http://127.0.0.1:4577, https://[::1]:4577, http://[::1]:4577, https://management.azure.com, https://management.core.windows.net, 797f4846-ba00-4fd7-ba43-dac1f8f63013.
+          401 AuthenticationFailed The access token has been obtained for wrong audience or resource 'urn:floci-az:refresh'. It should exactly match with one of the allowed audiences https://localhost:4577, http://localhost:4577, https://127.0.0.1:4577, http://127.0.0.1:4577, https://[::1]:4577, http://[::1]:4577, https://management.azure.com, https://management.core.windows.net, 797f4846-ba00-4fd7-ba43-dac1f8f63013.
           "The access token has been obtained for a wrong audience or resource."
         another issuer
-          401 AuthenticationFailed The access token is from the wrong issuer 'https://sts.windows.net/x/'. It must be one of this gateway: https://localhost:4577, https://localhost:4577, http://localhost:4577, https://127.0.0.1:4577, http://127.0.0.1:4577, https://[::1]:4577, http://[::1]:4577, each with '/<tenant>/v2.0'.
+          401 AuthenticationFailed The access token is from the wrong issuer 'https://sts.windows.net/x/'. It must be one of this gateway: https://localhost:4577, http://localhost:4577, https://127.0.0.1:4577, http://127.0.0.1:4577, https://[::1]:4577, http://[::1]:4577, each with '/<tenant>/v2.0'.
           "The access token is from the wrong issuer."
         another port
-          401 AuthenticationFailed The access token is from the wrong issuer 'https://localhost:4578/x/v2.0'. It must be one of this gateway: https://localhost:4577, https://localhost:4577, http://localhost:4577, https://127.0.0.1:4577, http://127.0.0.1:4577, https://[::1]:4577, http://[::1]:4577, each with '/<tenant>/v2.0'.
+          401 AuthenticationFailed The access token is from the wrong issuer 'https://localhost:4578/x/v2.0'. It must be one of this gateway: https://localhost:4577, http://localhost:4577, https://127.0.0.1:4577, http://127.0.0.1:4577, https://[::1]:4577, http://[::1]:4577, each with '/<tenant>/v2.0'.
           "The access token is from the wrong issuer."
         no issuer
           401 AuthenticationFailed The access token is invalid: its claim 'iss' is missing or malformed.
@@ -186,6 +186,7 @@ fn a_strict_gateway_takes_its_own_tokens_and_no_others() {
             "from another name of this machine",
             ours(json!({"iss": "http://127.0.0.1:4577/x/v2.0", "aud": "http://127.0.0.1:4577"})),
         ),
+        ("over TLS or without", ours(json!({"iss": "http://localhost:4577/x/v2.0", "aud": "http://localhost:4577"}))),
         ("clocks that differ", ours(json!({"nbf": now + 200, "exp": now - 200}))),
         ("without a beginning", ours(json!({"nbf": null}))),
     ] {
