@@ -16,7 +16,9 @@ use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
 
 use crate::admin::Admin;
-use crate::arm::{FrontDoor, Groups, Inventory, Key, Locks, ResourceId, RouteConflict, Router, Strictness};
+use crate::arm::{
+    FrontDoor, Groups, Inventory, Key, Locks, Others, ResourceId, RouteConflict, Router, Strictness, Subscriptions,
+};
 use crate::config::{ConfigError, Presence, Sources, Storage};
 use crate::identity::Identity;
 use crate::imports::Lender;
@@ -77,6 +79,7 @@ pub struct Gateway {
     router: Router,
     strictness: Strictness,
     groups: Groups,
+    subscriptions: Subscriptions,
     identity: Arc<Identity>,
     address: SocketAddr,
     /// Why the runtime is this one.
@@ -124,6 +127,13 @@ impl Gateway {
                 Presence::Required => Groups::MustExist,
                 Presence::Optional => Groups::Implied,
             },
+            subscriptions: Subscriptions {
+                configured: gateway.arm.subscriptions,
+                others: match gateway.arm.other_subscriptions {
+                    Presence::Required => Others::Refused,
+                    Presence::Optional => Others::Accepted,
+                },
+            },
             identity: Arc::new(Identity::new(gateway.auth, folders.state.as_deref(), address.port())),
             reason,
         })
@@ -136,7 +146,7 @@ impl Gateway {
 
         let locks = Arc::new(Locks::default());
         let (wake, woken) = mpsc::unbounded_channel();
-        let reconciler = Arc::new(Reconciler::new(plugins.clone(), lender.clone(), locks.clone()));
+        let reconciler = Arc::new(Reconciler::new(plugins.clone(), lender.clone(), locks.clone(), wake.clone()));
         let admin = Arc::new(Admin {
             plugins: plugins.clone(),
             reconciler: reconciler.clone(),
@@ -151,6 +161,7 @@ impl Gateway {
             closing: closing.clone(),
             strictness: self.strictness,
             groups: self.groups,
+            subscriptions: self.subscriptions,
             writes: Arc::default(),
         });
         let watching = tokio::spawn(watch_workloads(lender.clone(), wake));

@@ -9,8 +9,6 @@ use super::{CliError, Surroundings};
 use crate::config::Gateway;
 use crate::identity::DEFAULT_TENANT;
 
-/// The subscription that everybody has.
-pub(super) const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
 /// Any GUID is the id of a client, and any text its secret; these are as good as others.
 pub(super) const CLIENT: &str = "00000000-0000-0000-0000-000000000003";
 pub(super) const SECRET: &str = "any-secret";
@@ -44,8 +42,8 @@ pub fn env(gateway: &Gateway, surroundings: &Surroundings, shell: Shell, purpose
     let wanted = |one| purpose == Purpose::All || purpose == one;
     let parts = [
         (Purpose::Az, for_az(&local, &trust)),
-        (Purpose::Terraform, for_terraform(&local, &trust)),
-        (Purpose::Sdk, for_sdk(&local, &trust)),
+        (Purpose::Terraform, for_terraform(&local, &trust, gateway)),
+        (Purpose::Sdk, for_sdk(&local, &trust, gateway)),
     ];
     let mut set: Vec<&str> = Vec::new();
     for line in parts.into_iter().filter(|(one, _)| wanted(*one)).flat_map(|(_, lines)| lines) {
@@ -99,26 +97,32 @@ pub(super) fn switches() -> [(&'static str, &'static str); 2] {
     [("AZURE_CORE_INSTANCE_DISCOVERY", "false"), ("AZURE_CORE_COLLECT_TELEMETRY", "false")]
 }
 
-fn for_terraform(local: &Local, trust: &Trust) -> Vec<Line> {
+/// The one that the gateway tells `az` of first. Without one, any will do, and it is for the user to choose.
+fn subscription(name: &'static str, gateway: &Gateway) -> Option<Line> {
+    gateway.arm.subscriptions.first().map(|id| Line::Set(name, id.clone()))
+}
+
+fn for_terraform(local: &Local, trust: &Trust, gateway: &Gateway) -> Vec<Line> {
     let set = |name, value: &str| Line::Set(name, value.to_owned());
-    vec![
+    let mut lines = vec![
         note("Terraform, with provider \"azurerm\" { features {} }"),
         note("(before 4.0 it also needs: skip_provider_registration = true)"),
         set("ARM_METADATA_HOSTNAME", &local.authority),
-        set("ARM_SUBSCRIPTION_ID", SUBSCRIPTION),
         set("ARM_TENANT_ID", &DEFAULT_TENANT.to_string()),
         set("ARM_CLIENT_ID", CLIENT),
         set("ARM_CLIENT_SECRET", SECRET),
         set("ARM_USE_CLI", "false"),
         set("ARM_RESOURCE_PROVIDER_REGISTRATIONS", "none"),
         bundle("SSL_CERT_FILE", trust),
-    ]
+    ];
+    lines.extend(subscription("ARM_SUBSCRIPTION_ID", gateway));
+    lines
 }
 
-fn for_sdk(local: &Local, trust: &Trust) -> Vec<Line> {
+fn for_sdk(local: &Local, trust: &Trust, gateway: &Gateway) -> Vec<Line> {
     let set = |name, value: &str| Line::Set(name, value.to_owned());
     let endpoint = local.https();
-    vec![
+    let mut lines = vec![
         note(
             "SDKs: EnvironmentCredential and DefaultAzureCredential log in by these variables. A management client has to",
         ),
@@ -132,9 +136,10 @@ fn for_sdk(local: &Local, trust: &Trust) -> Vec<Line> {
         set("AZURE_TENANT_ID", SDK_TENANT),
         set("AZURE_CLIENT_ID", CLIENT),
         set("AZURE_CLIENT_SECRET", SECRET),
-        set("AZURE_SUBSCRIPTION_ID", SUBSCRIPTION),
         bundle("REQUESTS_CA_BUNDLE", trust),
         bundle("SSL_CERT_FILE", trust),
         Line::Set("NODE_EXTRA_CA_CERTS", trust.ca.display().to_string()),
-    ]
+    ];
+    lines.extend(subscription("AZURE_SUBSCRIPTION_ID", gateway));
+    lines
 }

@@ -103,13 +103,13 @@ fn the_variables_are_those_that_the_programs_want() {
         # Terraform, with provider "azurerm" { features {} }
         # (before 4.0 it also needs: skip_provider_registration = true)
         export ARM_METADATA_HOSTNAME='localhost:4577'
-        export ARM_SUBSCRIPTION_ID='00000000-0000-0000-0000-000000000001'
         export ARM_TENANT_ID='00000000-0000-0000-0000-000000000002'
         export ARM_CLIENT_ID='00000000-0000-0000-0000-000000000003'
         export ARM_CLIENT_SECRET='any-secret'
         export ARM_USE_CLI='false'
         export ARM_RESOURCE_PROVIDER_REGISTRATIONS='none'
         export SSL_CERT_FILE='/home/ada/.cache/floci-az/localhost-4577/bundle.pem'
+        export ARM_SUBSCRIPTION_ID='00000000-0000-0000-0000-000000000001'
         # SDKs: EnvironmentCredential and DefaultAzureCredential log in by these variables. A management client has to
         # be told its endpoint, https://localhost:4577, and scope, https://localhost:4577/.default; in Python:
         #   base_url="https://localhost:4577", credential_scopes=["https://localhost:4577/.default"]
@@ -119,8 +119,8 @@ fn the_variables_are_those_that_the_programs_want() {
         export AZURE_TENANT_ID='adfs'
         export AZURE_CLIENT_ID='00000000-0000-0000-0000-000000000003'
         export AZURE_CLIENT_SECRET='any-secret'
-        export AZURE_SUBSCRIPTION_ID='00000000-0000-0000-0000-000000000001'
         export NODE_EXTRA_CA_CERTS='/home/ada/.cache/floci-az/localhost-4577/ca.pem'
+        export AZURE_SUBSCRIPTION_ID='00000000-0000-0000-0000-000000000001'
     "##]]
     .assert_eq(&printed(Shell::Sh, Purpose::All));
     expect![[r#"

@@ -151,10 +151,34 @@ mod tests {
               supported  true or false
               default    false
               effect     Whether a resource is refused when its resource group was not
-                         created before, as Azure does.
+                         created before, as Azure does; if not, the group is created with
+                         it.
               trade-off  With true, a script has to create the group first; with false, a
                          forgotten group goes unnoticed here.
               example    arm.strict-groups: true
+
+            arm.subscriptions = 00000000-0000-0000-0000-000000000001
+              from       default
+              variable   FLOCI_AZ_ARM_SUBSCRIPTIONS
+              supported  a text that is not empty
+              default    00000000-0000-0000-0000-000000000001
+              effect     The ids of the subscriptions that there are from the start, with
+                         commas between them.
+              trade-off  Tools that pick the first subscription after their login, as az
+                         does, pick the first of these.
+              example    arm.subscriptions: 00000000-0000-0000-0000-000000000001
+
+            arm.strict-subscriptions = false
+              from       default
+              variable   FLOCI_AZ_ARM_STRICT_SUBSCRIPTIONS
+              supported  true or false
+              default    false
+              effect     Whether a request to another subscription than arm.subscriptions
+                         is refused, as Azure does.
+              trade-off  With true, subscriptions are GUIDs and have to be listed; with
+                         false, any word is a subscription, and a mistyped one goes
+                         unnoticed here.
+              example    arm.strict-subscriptions: true
 
             auth.mode = dev
               from       default

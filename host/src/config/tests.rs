@@ -158,7 +158,7 @@ fn unknown_variables_are_told_with_the_nearest_one_or_all_of_their_group() {
         ],
         expect![[r#"
             the settings have 6 problems:
-              environment variable FLOCI_AZ_: there is no such setting. Supported in its place: FLOCI_AZ_PORT, FLOCI_AZ_BIND_ADDRESS, FLOCI_AZ_RUNTIME, FLOCI_AZ_STORAGE_MODE, FLOCI_AZ_STORAGE_PERSISTENT_PATH, FLOCI_AZ_ARM_STRICT, FLOCI_AZ_ARM_STRICT_GROUPS, FLOCI_AZ_AUTH_MODE, FLOCI_AZ_SERVICES_CACHE_ENABLED, FLOCI_AZ_SERVICES_CACHE_DEFAULT_IMAGE, FLOCI_AZ_SERVICES_CACHE_BASE_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_MEMORY
+              environment variable FLOCI_AZ_: there is no such setting. Supported in its place: FLOCI_AZ_PORT, FLOCI_AZ_BIND_ADDRESS, FLOCI_AZ_RUNTIME, FLOCI_AZ_STORAGE_MODE, FLOCI_AZ_STORAGE_PERSISTENT_PATH, FLOCI_AZ_ARM_STRICT, FLOCI_AZ_ARM_STRICT_GROUPS, FLOCI_AZ_ARM_SUBSCRIPTIONS, FLOCI_AZ_ARM_STRICT_SUBSCRIPTIONS, FLOCI_AZ_AUTH_MODE, FLOCI_AZ_SERVICES_CACHE_ENABLED, FLOCI_AZ_SERVICES_CACHE_DEFAULT_IMAGE, FLOCI_AZ_SERVICES_CACHE_BASE_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_MEMORY
               environment variable FLOCI_AZ_SERVICES_CACHE_COLOUR: there is no such setting. Supported in its place: FLOCI_AZ_SERVICES_CACHE_ENABLED, FLOCI_AZ_SERVICES_CACHE_DEFAULT_IMAGE, FLOCI_AZ_SERVICES_CACHE_BASE_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_MEMORY
               environment variable FLOCI_AZ_SERVICES_CACHE_MAX_PROT: there is no such setting. The nearest is FLOCI_AZ_SERVICES_CACHE_MAX_PORT
               environment variable FLOCI_AZ_STORAGE: there is no such setting. Supported in its place: FLOCI_AZ_STORAGE_MODE, FLOCI_AZ_STORAGE_PERSISTENT_PATH
@@ -353,6 +353,10 @@ fn the_gateways_settings_are_known_before_any_plugin() {
             arm: Arm {
                 api_version: Required,
                 resource_group: Optional,
+                subscriptions: [
+                    "00000000-0000-0000-0000-000000000001",
+                ],
+                other_subscriptions: Optional,
             },
             auth: Dev,
         }
@@ -369,6 +373,10 @@ fn the_gateways_settings_are_known_before_any_plugin() {
             arm: Arm {
                 api_version: Optional,
                 resource_group: Required,
+                subscriptions: [
+                    "00000000-0000-0000-0000-000000000001",
+                ],
+                other_subscriptions: Optional,
             },
             auth: Dev,
         }

@@ -5,9 +5,13 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::refusal::Refusal;
+use crate::arm::TENANT;
 
-/// The tenant that everything belongs to unless a GUID says otherwise.
-pub const DEFAULT_TENANT: Uuid = Uuid::from_u128(2);
+/// The tenant that everything belongs to unless a GUID says otherwise: that of the subscriptions.
+pub const DEFAULT_TENANT: Uuid = match Uuid::try_parse(TENANT) {
+    Ok(id) => id,
+    Err(_) => Uuid::nil(),
+};
 
 /// Characters of a name; that of a domain has at most as many.
 const LONGEST: usize = 253;
