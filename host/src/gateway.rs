@@ -20,6 +20,7 @@ use crate::arm::{
     FrontDoor, Groups, Inventory, Key, Locks, Others, ResourceId, RouteConflict, Router, Strictness, Subscriptions,
 };
 use crate::config::{ConfigError, Presence, Sources, Storage};
+use crate::identity::Identity;
 use crate::imports::Lender;
 use crate::plugin::{Compiled, Engine, LoadError, Plugins, bundled};
 use crate::ports::Ports;
@@ -79,6 +80,7 @@ pub struct Gateway {
     strictness: Strictness,
     groups: Groups,
     subscriptions: Subscriptions,
+    identity: Arc<Identity>,
     address: SocketAddr,
     /// Why the runtime is this one.
     reason: String,
@@ -132,6 +134,7 @@ impl Gateway {
                     Presence::Optional => Others::Accepted,
                 },
             },
+            identity: Arc::new(Identity::new(gateway.auth, folders.state.as_deref(), address.port())),
             reason,
         })
     }
@@ -164,7 +167,7 @@ impl Gateway {
         let watching = tokio::spawn(watch_workloads(lender.clone(), wake));
         let reconciling = tokio::spawn(reconciler.run(woken, closing.clone()));
         let writes = door.writes.clone();
-        server.serve(door, admin, closing).await;
+        server.serve(door, admin, self.identity, closing).await;
         // A change that outlived its connection still starts or ends workloads. Its calls have deadlines.
         let _none = writes.write().await;
         if let Err(error) = reconciling.await {

@@ -30,6 +30,7 @@ mod faults;
 mod fuzz;
 mod gateway;
 mod lifecycle;
+mod login;
 mod readme;
 mod refusals;
 mod rules;

@@ -21,11 +21,13 @@ pub struct ArmError {
     pub target: Option<String>,
     /// The methods that would have been allowed; with a 405 only.
     pub allow: Option<&'static str>,
+    /// How a caller is to prove itself; with a 401 only.
+    pub challenge: Option<String>,
 }
 
 impl ArmError {
     pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> ArmError {
-        ArmError { status, code: code.to_owned(), message: message.into(), target: None, allow: None }
+        ArmError { status, code: code.to_owned(), message: message.into(), target: None, allow: None, challenge: None }
     }
 
     pub(crate) fn at(mut self, target: impl Into<String>) -> ArmError {
@@ -320,6 +322,17 @@ impl ArmError {
         let message =
             "The gateway is shutting down and accepts no more changes. Try again when it has been started again.";
         ArmError::new(StatusCode::SERVICE_UNAVAILABLE, "ServerShuttingDown", message)
+    }
+
+    /// `authority` is the URL at which tokens are issued, `summary` goes into a header and has no quotes in it.
+    pub fn unauthenticated(message: impl Into<String>, authority: &str, summary: &str) -> ArmError {
+        let challenge = format!(
+            "Bearer authorization_uri=\"{authority}\", error=\"invalid_token\", error_description=\"{summary}\""
+        );
+        ArmError {
+            challenge: Some(challenge),
+            ..ArmError::new(StatusCode::UNAUTHORIZED, "AuthenticationFailed", message)
+        }
     }
 
     /// The gateway itself failed; nothing was stored.

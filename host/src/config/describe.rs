@@ -96,8 +96,8 @@ mod tests {
               effect     The address that the port is on. In a container, 0.0.0.0 lets the
                          container's port be published.
               trade-off  Whoever reaches another address than 127.0.0.1 can manage every
-                         resource and read every key: no request is asked who it comes
-                         from.
+                         resource and read every key: anybody gets a token, even where
+                         auth.mode asks for one.
               example    bind-address: 0.0.0.0
 
             runtime = none
@@ -179,6 +179,20 @@ mod tests {
                          false, any word is a subscription, and a mistyped one goes
                          unnoticed here.
               example    arm.strict-subscriptions: true
+
+            auth.mode = dev
+              from       default
+              variable   FLOCI_AZ_AUTH_MODE
+              supported  dev or strict
+              default    dev
+              effect     Whether a request needs an access token: with dev, any will do,
+                         and none as well; with strict, one that this gateway has issued
+                         (to any client id and secret), for itself, and that has not
+                         expired.
+              trade-off  strict shows how a client copes with a refused or expired token,
+                         but each has to log in first. It keeps nobody out: any credential
+                         gets a token.
+              example    auth.mode: strict
 
             services.cache.max-port = 6399
               from       default

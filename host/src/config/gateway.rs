@@ -16,6 +16,7 @@ pub struct Gateway {
     pub runtime: RuntimeChoice,
     pub storage: Storage,
     pub arm: Arm,
+    pub auth: AuthMode,
 }
 
 /// What is to run workloads.
@@ -55,6 +56,15 @@ pub enum Presence {
     Optional,
 }
 
+/// Whether a request has to prove who it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMode {
+    /// No: any token is taken, and none as well.
+    Dev,
+    /// By an access token of this gateway.
+    Strict,
+}
+
 impl RuntimeChoice {
     const ALL: [RuntimeChoice; 4] =
         [RuntimeChoice::Auto, RuntimeChoice::Docker, RuntimeChoice::Process, RuntimeChoice::None];
@@ -86,9 +96,12 @@ const STRICT: &str = "arm.strict";
 const STRICT_GROUPS: &str = "arm.strict-groups";
 const SUBSCRIPTIONS: &str = "arm.subscriptions";
 const STRICT_SUBSCRIPTIONS: &str = "arm.strict-subscriptions";
+const AUTH_MODE: &str = "auth.mode";
 
 const PERSISTENT: &str = "persistent";
 const MEMORY: &str = "memory";
+const DEV: &str = "dev";
+const STRICT_TOKENS: &str = "strict";
 
 pub(super) fn declarations() -> Vec<Setting> {
     let words = |words: &[&str]| Kind::OneOf(words.iter().map(|&word| word.to_owned()).collect());
@@ -106,8 +119,8 @@ pub(super) fn declarations() -> Vec<Setting> {
             Kind::Address,
             "127.0.0.1",
             "The address that the port is on. In a container, 0.0.0.0 lets the container's port be published.",
-            "Whoever reaches another address than 127.0.0.1 can manage every resource and read every key: no request is \
-             asked who it comes from.",
+            "Whoever reaches another address than 127.0.0.1 can manage every resource and read every key: anybody gets \
+             a token, even where auth.mode asks for one.",
             "bind-address: 0.0.0.0",
         ),
         declaration(
@@ -172,6 +185,16 @@ pub(super) fn declarations() -> Vec<Setting> {
              mistyped one goes unnoticed here.",
             "arm.strict-subscriptions: true",
         ),
+        declaration(
+            AUTH_MODE,
+            words(&[DEV, STRICT_TOKENS]),
+            DEV,
+            "Whether a request needs an access token: with dev, any will do, and none as well; with strict, one that \
+             this gateway has issued (to any client id and secret), for itself, and that has not expired.",
+            "strict shows how a client copes with a refused or expired token, but each has to log in first. It keeps \
+             nobody out: any credential gets a token.",
+            "auth.mode: strict",
+        ),
     ]
 }
 
@@ -204,6 +227,10 @@ impl From<&Settings> for Gateway {
                 resource_group: presence(STRICT_GROUPS),
                 subscriptions: words(&checked::<String>(settings, SUBSCRIPTIONS)),
                 other_subscriptions: presence(STRICT_SUBSCRIPTIONS),
+            },
+            auth: match checked::<String>(settings, AUTH_MODE).as_str() {
+                STRICT_TOKENS => AuthMode::Strict,
+                _ => AuthMode::Dev,
             },
         }
     }

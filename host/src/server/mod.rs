@@ -25,6 +25,7 @@ use tracing::Instrument;
 
 use crate::admin::Admin;
 use crate::arm::{self, ArmError, FrontDoor, Reply};
+use crate::identity::Identity;
 use headers::{Ids, response};
 
 /// Bytes. ARM's own limit.
@@ -53,7 +54,13 @@ impl Server {
     }
 
     /// Until `closing` is true; then accepts nothing more, and waits for what is under way.
-    pub async fn serve(self, door: Arc<FrontDoor>, admin: Arc<Admin>, mut closing: watch::Receiver<bool>) {
+    pub async fn serve(
+        self,
+        door: Arc<FrontDoor>,
+        admin: Arc<Admin>,
+        identity: Arc<Identity>,
+        mut closing: watch::Receiver<bool>,
+    ) {
         let mut http = hyper::server::conn::http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEADERS);
         let connections = GracefulShutdown::new();
@@ -72,8 +79,8 @@ impl Server {
             };
             // Answers are small and whole; waiting to fill a packet would only delay them.
             let _ = stream.set_nodelay(true);
-            let (door, admin) = (door.clone(), admin.clone());
-            let service = service_fn(move |request| serve_one(door.clone(), admin.clone(), request));
+            let (door, admin, identity) = (door.clone(), admin.clone(), identity.clone());
+            let service = service_fn(move |request| serve_one(door.clone(), admin.clone(), identity.clone(), request));
             let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
             tokio::spawn(async move {
                 if let Err(error) = connection.await {
@@ -91,21 +98,29 @@ impl Server {
 async fn serve_one(
     door: Arc<FrontDoor>,
     admin: Arc<Admin>,
+    identity: Arc<Identity>,
     request: Request<Incoming>,
 ) -> Result<Response<http_body_util::Full<Bytes>>, std::convert::Infallible> {
     let ids = Ids::of(request.headers());
     let span = tracing::info_span!("request", id = %ids);
-    let reply = answer(door, admin, request).instrument(span).await;
+    let reply = answer(door, admin, &identity, request).instrument(span).await;
     Ok(response(reply, &ids))
 }
 
-async fn answer(door: Arc<FrontDoor>, admin: Arc<Admin>, request: Request<Incoming>) -> Reply {
-    match admin.answer(request.method(), request.uri().path()) {
-        Some(reply) => reply,
-        None => match read(request).await {
-            Ok(request) => carry_out(door, request).await,
-            Err(error) => error.into(),
-        },
+async fn answer(door: Arc<FrontDoor>, admin: Arc<Admin>, identity: &Identity, request: Request<Incoming>) -> Reply {
+    if let Some(reply) = admin.answer(request.method(), request.uri().path()) {
+        return reply;
+    }
+    let request = match read(request).await {
+        Ok(request) => request,
+        Err(error) => return error.into(),
+    };
+    if let Some(reply) = identity.answer(&request).await {
+        return reply;
+    }
+    match identity.check(&request).await {
+        Ok(()) => carry_out(door, request).await,
+        Err(error) => error.into(),
     }
 }
 
