@@ -9,6 +9,7 @@ pub mod arm;
 pub mod banner;
 pub mod config;
 pub mod gateway;
+pub mod identity;
 pub mod imports;
 pub mod plugin;
 pub mod ports;

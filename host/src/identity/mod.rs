@@ -1,0 +1,3 @@
+//! Who the gateway is to its clients, and who they are to it.
+
+pub mod ca;
