@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::sign::CertifiedKey;
 
-use super::issue::{Pair, certified, end};
+use super::issue::{Pair, Unusable, certified, end};
 use super::{CertificateError, files};
 
 /// Characters in a line of PEM (RFC 7468).
@@ -33,7 +33,10 @@ pub(super) fn read(
     let served = certified(&pair).map_err(|reason| CertificateError::Unfit {
         certificate: certificate.to_owned(),
         key: key.to_owned(),
-        reason: reason.to_string(),
+        reason: match reason {
+            Unusable::Broken(reason) => reason,
+            other => other.to_string(),
+        },
     })?;
     match end(&pair.certificate) {
         Some(ended) if ended <= now => {
