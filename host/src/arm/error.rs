@@ -288,19 +288,19 @@ impl ArmError {
         ArmError::new(StatusCode::BAD_REQUEST, "InvalidHostHeader", message)
     }
 
-    /// What a client sent is not HTTP, or more of it than is read. The protocol's own code has found the status.
-    pub fn no_request(status: StatusCode) -> ArmError {
-        let (code, message) = match status {
-            StatusCode::URI_TOO_LONG => ("RequestUriTooLong", "The request's URI is longer than is accepted."),
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => (
-                "RequestHeaderFieldsTooLarge",
-                "The request's headers are more, or larger, than is accepted: 100 headers, and 64 KiB with the request line.",
-            ),
-            _ => (
-                "BadRequest",
-                "The bytes that were sent are not a request in HTTP/1.1 or HTTP/2. Check its request line, its header names and its Content-Length.",
-            ),
+    /// What a client sent is not HTTP, or more of it than is read (`headers`, and `bytes` in them and the request line).
+    /// The protocol's own code has found the status.
+    pub fn no_request(status: StatusCode, headers: usize, bytes: u32) -> ArmError {
+        let (code, found) = match status {
+            StatusCode::URI_TOO_LONG => ("RequestUriTooLong", "The request's URI is longer than is accepted"),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+                ("RequestHeaderFieldsTooLarge", "The request's headers are more, or larger, than is accepted")
+            }
+            _ => ("BadRequest", "The bytes that were sent are not a request in HTTP/1.1 or HTTP/2"),
         };
+        let message = format!(
+            "{found}. Supported: a request line, at most {headers} headers, {bytes} bytes in all of these, and one length of the body."
+        );
         ArmError::new(status, code, message)
     }
 

@@ -113,7 +113,7 @@ impl<H: Handler> Speaker<H> {
         watcher: Watcher,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let (begun, refused) = (Arc::new(Notify::new()), Refused::default());
-        let io = Enveloped::new(TokioIo::new(stream), refused.clone(), self.limits.linger);
+        let io = Enveloped::new(TokioIo::new(stream), refused.clone(), self.limits);
         let service = service_fn(|request| {
             begun.notify_one();
             let (speaker, entrance, refused) = (self.clone(), entrance.clone(), refused.clone());

@@ -15,7 +15,6 @@ use std::str;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use hyper::StatusCode;
@@ -23,6 +22,7 @@ use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use tokio::time::Sleep;
 
+use super::Limits;
 use super::headers::{Ids, REQUEST, response};
 use crate::arm::ArmError;
 
@@ -56,7 +56,7 @@ pub(super) struct Enveloped<I> {
     /// What replaces a write, and is not sent yet.
     replaced: Bytes,
     refused: Refused,
-    linger: Duration,
+    limits: Limits,
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
@@ -68,8 +68,8 @@ enum Protocol {
 }
 
 impl<I: Read + Write + Unpin> Enveloped<I> {
-    pub(super) fn new(inner: I, refused: Refused, linger: Duration) -> Enveloped<I> {
-        Enveloped { inner, protocol: Protocol::Unknown, replaced: Bytes::new(), refused, linger, lingering: None }
+    pub(super) fn new(inner: I, refused: Refused, limits: Limits) -> Enveloped<I> {
+        Enveloped { inner, protocol: Protocol::Unknown, replaced: Bytes::new(), refused, limits, lingering: None }
     }
 
     fn poll_replaced(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -84,7 +84,7 @@ impl<I: Read + Write + Unpin> Enveloped<I> {
 
     /// Reads until the client has nothing more to say, or the time is over.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let linger = self.linger;
+        let linger = self.limits.linger;
         let lingering = self.lingering.get_or_insert_with(|| Box::pin(tokio::time::sleep(linger)));
         loop {
             if lingering.as_mut().poll(cx).is_ready() {
@@ -117,7 +117,7 @@ impl<I: Read + Write + Unpin> Write for Enveloped<I> {
             return Pin::new(&mut this.inner).poll_write(cx, bytes);
         };
         this.refused.note();
-        this.replaced = bare.in_envelope();
+        this.replaced = bare.in_envelope(&this.limits);
         // Taken as a whole; what the socket does not take now, the flush that follows every write sends.
         match this.poll_replaced(cx) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -188,8 +188,9 @@ impl<'a> Bare<'a> {
         })
     }
 
-    fn in_envelope(&self) -> Bytes {
-        let mut response = response(ArmError::no_request(self.status).into(), &Ids::unasked());
+    fn in_envelope(&self, limits: &Limits) -> Bytes {
+        let refusal = ArmError::no_request(self.status, limits.headers, limits.head_bytes);
+        let mut response = response(refusal.into(), &Ids::unasked());
         let length = HeaderValue::from(response.body().len());
         response.headers_mut().insert(CONTENT_LENGTH, length);
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Bounds of a connection and of each request. The defaults are the gateway's; tests take shorter ones.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a body. ARM's own limit.
     pub body_bytes: usize,

@@ -99,8 +99,6 @@ async fn converse(listener: &TcpListener, speaker: &Arc<Speaker<Stub>>, bytes: &
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
-
     #[test]
     fn no_bytes_break_the_server(bytes in said(), cuts in vec(any::<Index>(), 0..6)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

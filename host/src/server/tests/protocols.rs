@@ -116,14 +116,13 @@ async fn without_a_certificate_the_port_speaks_plain_http_only() {
 async fn the_certificate_that_is_served_can_change_while_it_is_served() {
     let server = start(Limits::default()).await;
     let far = SystemTime::now() + Duration::from_secs(380 * 24 * 60 * 60);
-    let served = async || {
+    let taken = async || {
         let connector = TlsConnector::from(Arc::new(client(&server.certificates, None)));
-        // Dated in the future, so refused; what was served is in the refusal's place told by whether it is.
         connector.connect(localhost(), server.connect().await).await.is_ok()
     };
-    assert!(served().await);
+    assert!(taken().await);
     server.certificates.renew(far).unwrap();
-    assert!(!served().await, "the new one is not valid yet");
+    assert!(!taken().await, "the new one is served, whose time has not come");
     server.end().await;
 }
 
@@ -213,6 +212,7 @@ async fn every_answer_carries_the_headers_of_arm() {
           allow: GET, HEAD, PUT, PATCH, POST, DELETE
           connection: close
           x-ms-correlation-request-id: ID
-          x-ms-failure-cause: gateway"#]].assert_eq(&told.join("\n"));
+          x-ms-failure-cause: gateway"#]]
+    .assert_eq(&told.join("\n"));
     server.end().await;
 }

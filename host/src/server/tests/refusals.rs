@@ -82,7 +82,8 @@ async fn what_is_no_request_is_refused_in_the_envelope() {
         HTTP/1.0 without a host: 200
         HTTP/1.1 without a host: 200
         half of a preface: 400 BadRequest
-        a good one, then garbage: 200, 400 BadRequest"#]].assert_eq(&told.join("\n"));
+        a good one, then garbage: 200, 400 BadRequest"#]]
+    .assert_eq(&told.join("\n"));
     server.still_answers().await;
     server.end().await;
 }
@@ -102,8 +103,8 @@ async fn a_refusal_comes_after_the_answers_that_are_due() {
     let good = "HEAD /a HTTP/1.1\r\nHost: localhost\r\n\r\nGET /b HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let read = exchange(server.connect().await, format!("{good}nonsense\r\n\r\n").as_bytes()).await;
     let read = String::from_utf8(read).unwrap();
-    let heads: Vec<&str> = read.lines().filter(|line| line.starts_with("HTTP/1.")).collect();
-    assert_eq!(heads, ["HTTP/1.1 200 OK", "HTTP/1.1 200 OK", "HTTP/1.1 400 Bad Request"]);
+    let statuses: Vec<&str> = read.split("HTTP/1.1 ").skip(1).filter_map(|answer| answer.get(..3)).collect();
+    assert_eq!(statuses, ["200", "200", "400"], "{read}");
     assert!(read.contains("\"/b\"") && read.ends_with("\"}}"), "{read}");
     server.end().await;
 }
