@@ -8,6 +8,8 @@
 //! [`Identity::check`], which lets all pass unless `auth.mode` is `strict`. What is refused here in the name of the
 //! token endpoints has OAuth's envelope ([`refusal`]), what `check` refuses has ARM's.
 
+pub mod ca;
+
 mod audience;
 mod bearer;
 mod discovery;
