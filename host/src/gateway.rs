@@ -5,11 +5,8 @@
 //! At the end requests and steps under way are awaited, then workloads are stopped (their data is kept) or, where
 //! nothing is kept, removed.
 
-use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -19,9 +16,11 @@ use tokio::sync::{mpsc, watch};
 
 use crate::admin::Admin;
 use crate::arm::{
-    FrontDoor, Groups, Inventory, Key, Locks, Others, ResourceId, RouteConflict, Router, Strictness, Subscriptions,
+    FrontDoor, Groups, Inventory, Key, Locks, Others, Policy, ResourceId, RouteConflict, Router, Strictness,
+    Subscriptions,
 };
 use crate::config::{self, ConfigError, Presence, Sources, Storage, Tls};
+use crate::folders::{FolderError, Folders};
 use crate::identity::Identity;
 use crate::identity::ca::{CertificateError, Certificates, Names, OldestTls};
 use crate::imports::Lender;
@@ -46,10 +45,8 @@ pub enum StartError {
     Config(#[from] ConfigError),
     #[error("port {} of {} cannot be listened on: {reason}. Stop what listens there, or set another port (FLOCI_AZ_PORT)", address.port(), address.ip())]
     Bind { address: SocketAddr, reason: io::Error },
-    #[error(
-        "the folder {path} for the state cannot be made: {reason}. Set another one (FLOCI_AZ_STORAGE_PERSISTENT_PATH), or FLOCI_AZ_STORAGE_MODE=memory"
-    )]
-    Folder { path: String, reason: io::Error },
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     #[error(
         "the state is of format '{found}', and this gateway reads format '{FORMAT}'. Start the gateway that wrote it, or set another folder (FLOCI_AZ_STORAGE_PERSISTENT_PATH)"
     )]
@@ -85,9 +82,7 @@ pub struct Gateway {
     plugins: Arc<Plugins>,
     lender: Arc<Lender>,
     router: Router,
-    strictness: Strictness,
-    groups: Groups,
-    subscriptions: Subscriptions,
+    policy: Policy,
     identity: Arc<Identity>,
     address: SocketAddr,
     /// Why the runtime is this one.
@@ -106,7 +101,7 @@ impl Gateway {
         let certificates = certificates(&gateway, &folders)?;
         let tls = certificates.as_ref().map(|certificates| certificates.server_config(&PROTOCOLS, OldestTls::V12));
 
-        let plugins = Plugins::load(&Engine::new()?, &folders.compiled(), bundled()).await?;
+        let plugins = Plugins::load(&Engine::new()?, &compiled(&folders), bundled()).await?;
         let settings = sources.resolve(&plugins.settings())?;
         let programs: Vec<Vec<String>> =
             plugins.iter().map(|plugin| plugin.revision().manifest().programs.clone()).collect();
@@ -131,21 +126,7 @@ impl Gateway {
             plugins: Arc::new(plugins),
             lender: Arc::new(lender),
             storage: gateway.storage,
-            strictness: match gateway.arm.api_version {
-                Presence::Required => Strictness::Strict,
-                Presence::Optional => Strictness::Lenient,
-            },
-            groups: match gateway.arm.resource_group {
-                Presence::Required => Groups::MustExist,
-                Presence::Optional => Groups::Implied,
-            },
-            subscriptions: Subscriptions {
-                configured: gateway.arm.subscriptions,
-                others: match gateway.arm.other_subscriptions {
-                    Presence::Required => Others::Refused,
-                    Presence::Optional => Others::Accepted,
-                },
-            },
+            policy: policy(gateway.arm),
             identity: Arc::new(Identity::new(gateway.auth, folders.state.as_deref(), address.port())),
             reason,
         })
@@ -172,9 +153,7 @@ impl Gateway {
             locks,
             wake: wake.clone(),
             closing: closing.clone(),
-            strictness: self.strictness,
-            groups: self.groups,
-            subscriptions: self.subscriptions,
+            policy: self.policy,
             writes: Arc::default(),
         });
         let renewing = certificates.map(|certificates| tokio::spawn(certificates.keep_fresh()));
@@ -224,6 +203,34 @@ fn storage_name(storage: &Storage) -> &'static str {
     }
 }
 
+fn compiled(folders: &Folders) -> Compiled {
+    match &folders.state {
+        Some(folder) => Compiled::Folder(folder.join("compiled")),
+        None => Compiled::Nowhere,
+    }
+}
+
+/// How far the front door insists on what Azure insists on.
+fn policy(arm: config::Arm) -> Policy {
+    Policy {
+        api_version: match arm.api_version {
+            Presence::Required => Strictness::Strict,
+            Presence::Optional => Strictness::Lenient,
+        },
+        groups: match arm.resource_group {
+            Presence::Required => Groups::MustExist,
+            Presence::Optional => Groups::Implied,
+        },
+        subscriptions: Subscriptions {
+            configured: arm.subscriptions,
+            others: match arm.other_subscriptions {
+                Presence::Required => Others::Refused,
+                Presence::Optional => Others::Accepted,
+            },
+        },
+    }
+}
+
 /// None if TLS is off.
 fn certificates(gateway: &config::Gateway, folders: &Folders) -> Result<Option<Arc<Certificates>>, CertificateError> {
     let now = SystemTime::now();
@@ -236,69 +243,6 @@ fn certificates(gateway: &config::Gateway, folders: &Folders) -> Result<Option<A
         }
     };
     Ok(Some(Arc::new(certificates)))
-}
-
-/// Where the gateway keeps things.
-struct Folders {
-    /// The state folder; none if nothing is kept.
-    state: Option<PathBuf>,
-    workloads: PathBuf,
-    /// What this gateway's workloads are labelled with: another gateway's are not touched, and those of one that was
-    /// killed are found by the next one of the same name.
-    instance: String,
-}
-
-impl Folders {
-    fn make(storage: &Storage, address: SocketAddr) -> Result<Folders, StartError> {
-        match storage {
-            Storage::Persistent(path) => {
-                let state = make(path)?;
-                let workloads = make(&state.join("workloads"))?;
-                Ok(Folders { instance: instance(&state)?, workloads, state: Some(state) })
-            }
-            Storage::Memory => {
-                let user = rustix::process::geteuid().as_raw();
-                let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-                let name = format!("floci-az-{user}-{}-{}", address.ip(), address.port()).replace(':', "-");
-                let workloads = make(&std::env::temp_dir().join(name))?;
-                Ok(Folders { instance: format!("memory:{host}:{address}"), workloads, state: None })
-            }
-        }
-    }
-
-    fn compiled(&self) -> Compiled {
-        match &self.state {
-            Some(folder) => Compiled::Folder(folder.join("compiled")),
-            None => Compiled::Nowhere,
-        }
-    }
-}
-
-/// For this user only: state holds access keys. A folder of this user that others can look into is closed to them.
-fn make(path: &Path) -> Result<PathBuf, StartError> {
-    let failed = |reason| StartError::Folder { path: path.display().to_string(), reason };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-    let path = fs::canonicalize(path).map_err(failed)?;
-    let metadata = fs::metadata(&path).map_err(failed)?;
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user")));
-    }
-    if metadata.mode() & 0o077 != 0 {
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-    }
-    Ok(path)
-}
-
-/// A name that no other state folder has, on this machine or another one that uses the same engine.
-fn instance(state: &Path) -> Result<String, StartError> {
-    let file = state.join("instance");
-    let failed = |reason| StartError::Folder { path: file.display().to_string(), reason };
-    if !fs::exists(&file).map_err(failed)? {
-        let temporary = file.with_extension("new");
-        fs::write(&temporary, format!("{}\n", uuid::Uuid::new_v4())).map_err(failed)?;
-        fs::rename(&temporary, &file).map_err(failed)?;
-    }
-    Ok(fs::read_to_string(&file).map_err(failed)?.trim().to_owned())
 }
 
 /// A plugin is never handed state of another schema than its own.

@@ -75,7 +75,7 @@ pub(super) async fn of_provider(
     let scope = format!("/subscriptions/{subscription}/providers/{}", plugin.namespace());
     let call = ActionCall {
         action: action.name.clone(),
-        api_version: version::of_provider(request, revision.manifest(), door.strictness)?.to_owned(),
+        api_version: version::of_provider(request, revision.manifest(), door.policy.api_version)?.to_owned(),
         resource: None,
         scope: scope.clone(),
         body: request.action_body()?,

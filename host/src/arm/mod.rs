@@ -63,6 +63,14 @@ pub enum Groups {
     Implied,
 }
 
+/// How far the front door insists on what Azure insists on.
+#[derive(Debug)]
+pub struct Policy {
+    pub api_version: Strictness,
+    pub groups: Groups,
+    pub subscriptions: Subscriptions,
+}
+
 /// What the front door works with.
 #[derive(Debug)]
 pub struct FrontDoor {
@@ -73,9 +81,7 @@ pub struct FrontDoor {
     pub wake: mpsc::UnboundedSender<Key>,
     /// True once the gateway is shutting down.
     pub closing: watch::Receiver<bool>,
-    pub strictness: Strictness,
-    pub groups: Groups,
-    pub subscriptions: Subscriptions,
+    pub policy: Policy,
     /// Shared by every request that changes something, for as long as it runs.
     pub writes: Arc<RwLock<()>>,
 }
@@ -133,9 +139,9 @@ impl FrontDoor {
     /// The api-version to answer in, if the service is on, the version is one of the type's and the scope is there.
     fn check<'a>(&self, served: &'a Served, scope: &Scope, request: &'a Request) -> Result<&'a str, ArmError> {
         self.check_provider(&served.plugin, &scope.subscription)?;
-        let version = version::of_type(request, served.plugin.namespace(), &served.kind, self.strictness)?;
+        let version = version::of_type(request, served.plugin.namespace(), &served.kind, self.policy.api_version)?;
         self.check_scope(scope)?;
-        match (&scope.group, self.groups) {
+        match (&scope.group, self.policy.groups) {
             (Some(name), Groups::MustExist) if self.inventory().group(&scope.key()).is_none() => {
                 Err(ArmError::group_not_found(name))
             }
@@ -149,12 +155,12 @@ impl FrontDoor {
         if settings.and_then(|values| values.get("enabled")).is_some_and(|value| value == "false") {
             return Err(ArmError::disabled_namespace(plugin.namespace(), plugin.service()));
         }
-        self.subscriptions.check(subscription)?;
+        self.policy.subscriptions.check(subscription)?;
         provider::check_registered(self, subscription, plugin.namespace())
     }
 
     fn check_scope(&self, scope: &Scope) -> Result<(), ArmError> {
-        self.subscriptions.check(&scope.subscription)?;
+        self.policy.subscriptions.check(&scope.subscription)?;
         scope.group.as_deref().map_or(Ok(()), group::check_name)
     }
 
@@ -167,7 +173,7 @@ impl FrontDoor {
                 group.check_is_there()?;
                 Ok((held, None))
             }
-            None if self.groups == Groups::Implied => Ok((held, Some(Group::implied(scope, location)))),
+            None if self.policy.groups == Groups::Implied => Ok((held, Some(Group::implied(scope, location)))),
             None => Err(ArmError::group_not_found(scope.group.as_deref().unwrap_or_default())),
         }
     }

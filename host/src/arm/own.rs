@@ -94,7 +94,7 @@ impl Own {
 }
 
 pub(super) async fn answer(door: &FrontDoor, own: Own, request: &Request) -> Result<Reply, ArmError> {
-    version::of_arm(request.api_version(), door.strictness)?;
+    version::of_arm(request.api_version(), door.policy.api_version)?;
     if let Some(scope) = own.scope() {
         door.check_scope(&scope)?;
     }

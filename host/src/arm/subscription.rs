@@ -80,11 +80,11 @@ impl Subscriptions {
 
 /// The configured ones, then those in which there is something.
 fn all(door: &FrontDoor) -> Vec<String> {
-    let mut all: Vec<String> = door.subscriptions.configured.clone();
+    let mut all: Vec<String> = door.policy.subscriptions.configured.clone();
     let in_use = door.inventory().groups(None);
     let in_use = in_use.iter().map(|group| group.subscription.clone()).chain(door.inventory().subscriptions());
     for id in in_use {
-        if door.subscriptions.check(&id).is_ok() && !all.iter().any(|other| other.eq_ignore_ascii_case(&id)) {
+        if door.policy.subscriptions.check(&id).is_ok() && !all.iter().any(|other| other.eq_ignore_ascii_case(&id)) {
             all.push(id);
         }
     }

@@ -5,13 +5,13 @@
 //! certificates, so a program that also speaks to others needs the second. The files are written again whenever a
 //! command finds that they would be different.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::local::Local;
 use super::{CliError, Surroundings};
+use crate::folders::{private_folder, replace};
 
 /// Where systems keep the certificates that they trust, in one file.
 const SYSTEMS: [&str; 7] = [
@@ -66,7 +66,7 @@ fn system(surroundings: &Surroundings, cache: &Path) -> Option<PathBuf> {
 
 /// For this user only: a login is kept below it, too.
 pub(super) fn make(folder: &Path) -> Result<(), CliError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|reason| failed("made", folder, reason))
+    private_folder(folder).map_err(|reason| failed("made", folder, reason))
 }
 
 /// Whole or not at all: somebody may be reading it.
@@ -74,18 +74,7 @@ pub(super) fn keep(file: &Path, text: &str) -> Result<(), CliError> {
     if fs::read_to_string(file).is_ok_and(|kept| kept == text) {
         return Ok(());
     }
-    let new = file.with_extension(format!("{}.new", uuid::Uuid::new_v4()));
-    let written = OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(&new)
-        .and_then(|mut opened| opened.write_all(text.as_bytes()))
-        .and_then(|()| fs::rename(&new, file));
-    if written.is_err() {
-        let _ = fs::remove_file(&new);
-    }
-    written.map_err(|reason| failed("written", file, reason))
+    replace(file, text.as_bytes()).map_err(|reason| failed("written", file, reason))
 }
 
 pub(super) fn failed(attempt: &'static str, path: &Path, reason: io::Error) -> CliError {

@@ -5,9 +5,8 @@
 //! a state folder in memory. A file that holds no such key is replaced, with a line in the log: all that is lost is
 //! that clients have to log in again.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,7 +18,8 @@ use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
-use uuid::Uuid;
+
+use crate::folders::{private_folder, replace};
 
 /// In the state folder.
 const FOLDER: &str = "identity";
@@ -161,23 +161,9 @@ fn pem(der: &[u8]) -> String {
     text + "\n-----END PRIVATE KEY-----\n"
 }
 
-/// Whole or not at all, and for this user only.
 fn write(file: &Path, pem: &str) -> io::Result<()> {
-    if let Some(folder) = file.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    let new = file.with_extension(format!("{}.new", Uuid::new_v4()));
-    let written = OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(&new)
-        .and_then(|mut opened| opened.write_all(pem.as_bytes()).and_then(|()| opened.sync_all()))
-        .and_then(|()| fs::rename(&new, file));
-    if written.is_err() {
-        let _ = fs::remove_file(&new);
-    }
-    written
+    file.parent().map_or(Ok(()), private_folder)?;
+    replace(file, pem.as_bytes())
 }
 
 #[cfg(test)]

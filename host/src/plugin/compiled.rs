@@ -9,7 +9,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::{Hash, Hasher};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -17,6 +17,7 @@ use std::time::Instant;
 use wasmtime::component::Component;
 
 use super::revision::Digest;
+use crate::folders;
 
 /// Where compiled code is kept.
 #[derive(Debug, Clone)]
@@ -84,14 +85,5 @@ fn read(engine: &wasmtime::Engine, file: &Path) -> Option<Component> {
 
 fn write(component: &Component, file: &Path) -> io::Result<()> {
     let code = component.serialize().map_err(io::Error::other)?;
-    let temporary = file.with_extension(format!("{}.tmp", uuid::Uuid::new_v4().simple()));
-    let written = fs::File::create_new(&temporary).and_then(|mut out| {
-        out.write_all(&code)?;
-        out.sync_all()?;
-        fs::rename(&temporary, file)
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written
+    folders::replace(file, &code)
 }
