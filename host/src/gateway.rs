@@ -16,7 +16,9 @@ use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
 
 use crate::admin::Admin;
-use crate::arm::{FrontDoor, Groups, Inventory, Key, Locks, ResourceId, RouteConflict, Router, Strictness};
+use crate::arm::{
+    FrontDoor, Groups, Inventory, Key, Locks, Others, ResourceId, RouteConflict, Router, Strictness, Subscriptions,
+};
 use crate::config::{ConfigError, Presence, Sources, Storage};
 use crate::imports::Lender;
 use crate::plugin::{Compiled, Engine, LoadError, Plugins, bundled};
@@ -76,6 +78,7 @@ pub struct Gateway {
     router: Router,
     strictness: Strictness,
     groups: Groups,
+    subscriptions: Subscriptions,
     address: SocketAddr,
     /// Why the runtime is this one.
     reason: String,
@@ -122,6 +125,13 @@ impl Gateway {
                 Presence::Required => Groups::MustExist,
                 Presence::Optional => Groups::Implied,
             },
+            subscriptions: Subscriptions {
+                configured: gateway.arm.subscriptions,
+                others: match gateway.arm.other_subscriptions {
+                    Presence::Required => Others::Refused,
+                    Presence::Optional => Others::Accepted,
+                },
+            },
             reason,
         })
     }
@@ -133,7 +143,7 @@ impl Gateway {
 
         let locks = Arc::new(Locks::default());
         let (wake, woken) = mpsc::unbounded_channel();
-        let reconciler = Arc::new(Reconciler::new(plugins.clone(), lender.clone(), locks.clone()));
+        let reconciler = Arc::new(Reconciler::new(plugins.clone(), lender.clone(), locks.clone(), wake.clone()));
         let admin = Arc::new(Admin {
             plugins: plugins.clone(),
             reconciler: reconciler.clone(),
@@ -148,6 +158,7 @@ impl Gateway {
             closing: closing.clone(),
             strictness: self.strictness,
             groups: self.groups,
+            subscriptions: self.subscriptions,
             writes: Arc::default(),
         });
         let watching = tokio::spawn(watch_workloads(lender.clone(), wake));

@@ -99,11 +99,13 @@ impl Arm {
         self.send("GET", url, None)
     }
 
+    /// In the quickstart's group.
     pub fn cache(&self, name: &str) -> Cache {
-        Cache {
-            arm: self.clone(),
-            path: format!("/subscriptions/my-sub/resourceGroups/my-rg/providers/Microsoft.Cache/redis/{name}"),
-        }
+        self.cache_at(&format!("/subscriptions/my-sub/resourceGroups/my-rg/providers/Microsoft.Cache/redis/{name}"))
+    }
+
+    pub fn cache_at(&self, path: &str) -> Cache {
+        Cache { arm: self.clone(), path: path.to_owned() }
     }
 }
 

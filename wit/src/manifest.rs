@@ -16,6 +16,9 @@ pub struct Manifest {
     /// Version of the plugin, for people.
     pub version: String,
     pub types: Vec<ResourceType>,
+    /// POSTs to the provider itself, in a subscription; their effect is `reads`, there is no resource to change.
+    #[serde(default)]
+    pub actions: Vec<Action>,
     /// Programs that the workloads can run as when there is no container engine, in order of preference.
     #[serde(default)]
     pub programs: Vec<String>,
@@ -55,7 +58,7 @@ impl ResourceType {
     }
 }
 
-/// A POST below a resource.
+/// A POST below a resource or a provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Action {

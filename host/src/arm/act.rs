@@ -1,10 +1,10 @@
-//! POST: an action of a resource.
+//! POST: an action of a resource, or of a provider.
 //!
 //! An action that reads runs beside everything else. One that writes runs alone on its resource: it awaits the
 //! reconcile step under way, and holds off PUT, PATCH and DELETE until its outcome is stored.
 
 use floci_az_contract::{Action, Effect};
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 
 use super::FrontDoor;
 use super::error::ArmError;
@@ -13,9 +13,10 @@ use super::inventory::Transition;
 use super::operation::Operation;
 use super::record::{Record, State};
 use super::request::{Reply, Request, operation_url};
-use super::route::Served;
-use super::write;
+use super::route::{Provided, Served};
+use super::{version, write};
 use crate::imports::{Imports, Phase};
+use crate::plugin::Revision;
 use crate::plugin::contract::{ActionCall, Answer, Work};
 
 pub(super) async fn act(
@@ -26,6 +27,7 @@ pub(super) async fn act(
     version: &str,
     request: &Request,
 ) -> Result<Reply, ArmError> {
+    only_post(request)?;
     let body = request.action_body()?;
     let key = id.key();
     let find = || door.inventory().get(&key).ok_or_else(|| ArmError::resource_not_found(id));
@@ -41,7 +43,7 @@ pub(super) async fn act(
                 );
                 return Err(ArmError::plugin_failed(&found));
             }
-            reply(served, &answer)
+            reply(&served.revision, &answer)
         }
         Effect::Writes => {
             // Told at once, and looked at again when it is this call's turn.
@@ -60,6 +62,35 @@ pub(super) async fn act(
     }
 }
 
+/// An action of the provider itself, which has no resource to change.
+pub(super) async fn of_provider(
+    door: &FrontDoor,
+    provider: &Provided,
+    subscription: &str,
+    action: &Action,
+    request: &Request,
+) -> Result<Reply, ArmError> {
+    only_post(request)?;
+    let Provided { plugin, revision } = provider;
+    let scope = format!("/subscriptions/{subscription}/providers/{}", plugin.namespace());
+    let call = ActionCall {
+        action: action.name.clone(),
+        api_version: version::of_provider(request, revision.manifest(), door.strictness)?.to_owned(),
+        resource: None,
+        scope: scope.clone(),
+        body: request.action_body()?,
+    };
+    let imports = Imports::lend(&door.lender, plugin, revision, Phase::Pure, scope);
+    reply(revision, &revision.invoke(imports, &call).await??)
+}
+
+fn only_post(request: &Request) -> Result<(), ArmError> {
+    match request.method {
+        Method::POST => Ok(()),
+        _ => Err(ArmError::method_not_allowed(request.method.as_str(), "POST")),
+    }
+}
+
 /// An action that writes, to its end.
 async fn change(
     door: &FrontDoor,
@@ -71,7 +102,7 @@ async fn change(
     request: &Request,
 ) -> Result<Reply, ArmError> {
     let answer = invoke(door, served, record, action, version, body, Phase::Effects).await?;
-    let reply = reply(served, &answer)?;
+    let reply = reply(&served.revision, &answer)?;
     Ok(match store(door, served, record, answer).await? {
         Some(operation) => {
             let url = operation_url(request, version, &operation, "operationresults");
@@ -101,9 +132,8 @@ async fn invoke(
     Ok(served.revision.invoke(imports, &call).await??)
 }
 
-fn reply(served: &Served, answer: &Answer) -> Result<Reply, ArmError> {
-    let wrong =
-        |what: String| ArmError::plugin_failed(&format!("the plugin {} answered {what}", served.revision.label()));
+fn reply(revision: &Revision, answer: &Answer) -> Result<Reply, ArmError> {
+    let wrong = |what: String| ArmError::plugin_failed(&format!("the plugin {} answered {what}", revision.label()));
     let status = StatusCode::from_u16(answer.status).ok().filter(StatusCode::is_success);
     let status =
         status.ok_or_else(|| wrong(format!("with the status {}, which has to be 200 to 299", answer.status)))?;
@@ -124,7 +154,7 @@ async fn store(
 ) -> Result<Option<Operation>, ArmError> {
     let operation = match answer.work {
         Work::Settled => None,
-        Work::Reconcile => Some(Operation::start(&record.id, &record.location)),
+        Work::Reconcile => Some(Operation::of_resource(&record.id, &record.location)),
     };
     if answer.state.is_none() && operation.is_none() {
         return Ok(None);
@@ -138,7 +168,8 @@ async fn store(
         changed.provisioning = changed.past.under_way();
         changed.operation = Some(operation.id);
     }
-    door.inventory().commit(Transition::Store(changed), operation.clone()).await?;
+    let started = operation.clone().map(Transition::Operation);
+    door.inventory().commit([Transition::Store(changed)].into_iter().chain(started).collect()).await?;
     if operation.is_some() {
         door.wake(record.id.key());
     }

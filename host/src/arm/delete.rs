@@ -4,11 +4,13 @@ use hyper::StatusCode;
 
 use super::FrontDoor;
 use super::error::ArmError;
-use super::id::ResourceId;
-use super::inventory::Transition;
+use super::id::{Key, ResourceId};
+use super::inventory::{Inventory, Transition};
+use super::locks::Locks;
 use super::operation::{Operation, Status};
 use super::record::{Provisioning, Record};
 use super::request::{Reply, Request, operation_url};
+use crate::state::StoreError;
 
 pub(super) async fn delete(
     door: &FrontDoor,
@@ -16,38 +18,37 @@ pub(super) async fn delete(
     version: &str,
     request: &Request,
 ) -> Result<Reply, ArmError> {
-    let key = id.key();
-    let _held = door.locks.write(&key).await;
-    let Some(current) = door.inventory().get(&key) else {
-        return Ok(Reply::empty(StatusCode::NO_CONTENT));
-    };
-    if request.header("if-match").is_some_and(|condition| condition != "*") {
+    if door.inventory().get(&id.key()).is_some() && request.header("if-match").is_some_and(|condition| condition != "*")
+    {
         return Err(ArmError::precondition_failed("If-Match", id));
     }
-    let before = current
-        .operation
-        .and_then(|id| door.inventory().operation(&id))
-        .filter(|operation| operation.status == Status::InProgress);
-    let operation = match (current.provisioning, before) {
-        // Asked again: the same operation.
-        (Provisioning::Deleting, Some(running)) => (*running).clone(),
-        (_, before) => start(door, &current, before.as_deref()).await?,
+    let Some(operation) = begin(door.inventory(), &door.locks, &id.key()).await? else {
+        return Ok(Reply::empty(StatusCode::NO_CONTENT));
     };
-    door.wake(key);
+    door.wake(id.key());
     let url = operation_url(request, version, &operation, "operationresults");
     Ok(Reply::empty(StatusCode::ACCEPTED).polled(url.clone(), url))
 }
 
-/// Marks the resource, and ends the operation that the deletion overtakes.
-async fn start(door: &FrontDoor, current: &Record, overtaken: Option<&Operation>) -> Result<Operation, ArmError> {
-    let operation = Operation::start(&current.id, &current.location);
+/// Marks a resource as on its way out. The operation of its deletion, which may have begun before; none if there is no
+/// such resource. Whoever asks wakes the resource.
+pub async fn begin(inventory: &Inventory, locks: &Locks, key: &Key) -> Result<Option<Operation>, StoreError> {
+    let _held = locks.write(key).await;
+    let Some(current) = inventory.get(key) else { return Ok(None) };
+    let before = current.operation.and_then(|id| inventory.operation(&id));
+    let before = before.filter(|operation| operation.status == Status::InProgress);
+    if let (Provisioning::Deleting, Some(running)) = (current.provisioning, &before) {
+        // Asked again: the same operation.
+        return Ok(Some((**running).clone()));
+    }
+    let operation = Operation::of_resource(&current.id, &current.location);
     let deleting = Record { provisioning: Provisioning::Deleting, operation: Some(operation.id), ..current.changed() };
-    let preempted = overtaken.map(|overtaken| {
+    let preempted = before.map(|overtaken| {
         let message = "The operation was preempted by the deletion of its resource.".to_owned();
-        overtaken.end(Status::Failed { code: "OperationPreempted".to_owned(), message })
+        Transition::Operation(overtaken.end(Status::Failed { code: "OperationPreempted".to_owned(), message }))
     });
-    let operations = preempted.into_iter().chain([operation.clone()]);
-    door.inventory().commit(Transition::Store(deleting), operations).await?;
+    let transitions = [Transition::Store(deleting), Transition::Operation(operation.clone())];
+    inventory.commit(transitions.into_iter().chain(preempted).collect()).await?;
     tracing::info!(resource = %current.id, "Deleting");
-    Ok(operation)
+    Ok(Some(operation))
 }

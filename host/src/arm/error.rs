@@ -7,7 +7,7 @@ use floci_az_contract::ResourceType;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::id::{ResourceId, Scope};
+use super::id::ResourceId;
 use super::location;
 use crate::plugin::CallError;
 use crate::plugin::contract::Rejection;
@@ -54,9 +54,10 @@ impl ArmError {
         ArmError::new(StatusCode::BAD_REQUEST, "InvalidApiVersionParameter", message)
     }
 
-    pub fn no_registered_provider(namespace: &str, kind: &ResourceType, found: &str) -> ArmError {
+    pub fn no_registered_provider(namespace: &str, kind: &ResourceType, location: &str, found: &str) -> ArmError {
         let message = format!(
-            "No registered resource provider found for location '' and API version '{found}' for type '{}'. The supported api-versions are '{}'. The supported locations are '{}'.",
+            "No registered resource provider found for location '{}' and API version '{found}' for type '{}'. The supported api-versions are '{}'. The supported locations are '{}'.",
+            short(location),
             kind.name,
             kind.api_versions.join(", "),
             location::of_type(kind).iter().map(|region| location::normalised(region)).collect::<Vec<_>>().join(", "),
@@ -94,6 +95,33 @@ impl ArmError {
         ArmError::new(StatusCode::BAD_REQUEST, "InvalidSubscriptionId", message)
     }
 
+    pub fn subscription_not_found(found: &str, known: &[String]) -> ArmError {
+        let message = format!(
+            "The subscription '{found}' could not be found. This gateway has: {}. Others are accepted once arm.strict-subscriptions is false.",
+            known.join(", ")
+        );
+        ArmError::new(StatusCode::NOT_FOUND, "SubscriptionNotFound", message)
+    }
+
+    pub fn missing_registration(namespace: &str) -> ArmError {
+        let message = format!(
+            "The subscription is not registered to use namespace '{namespace}'. See https://aka.ms/rps-not-found for how to register subscriptions."
+        );
+        ArmError::new(StatusCode::CONFLICT, "MissingSubscriptionRegistration", message)
+    }
+
+    pub fn registration_free(namespace: &str) -> ArmError {
+        let message = format!("The resource provider '{namespace}' is always registered and cannot be unregistered.");
+        ArmError::new(StatusCode::CONFLICT, "Conflict", message)
+    }
+
+    pub fn provider_in_use(namespace: &str, resources: usize) -> ArmError {
+        let message = format!(
+            "The resource provider '{namespace}' cannot be unregistered: the subscription has {resources} of its resources. Delete them first."
+        );
+        ArmError::new(StatusCode::CONFLICT, "Conflict", message)
+    }
+
     pub fn invalid_group_name(found: &str) -> ArmError {
         let message = format!(
             "The resource group name '{found}' is invalid. It has 1 to 90 letters, digits, '-', '_', '(', ')' and '.', and does not end with '.'."
@@ -109,9 +137,37 @@ impl ArmError {
         )
     }
 
-    pub fn group_not_empty(group: &str, resources: usize) -> ArmError {
-        let message = format!("The resource group '{group}' holds {resources} resources. Delete them first.");
-        ArmError::new(StatusCode::CONFLICT, "ResourceGroupNotEmpty", message)
+    pub fn group_being_deleted(group: &str) -> ArmError {
+        let message =
+            format!("The resource group '{group}' is in deprovisioning state and cannot perform this operation.");
+        ArmError::new(StatusCode::CONFLICT, "ResourceGroupBeingDeleted", message)
+    }
+
+    pub fn group_action_not_supported(action: &str) -> ArmError {
+        let message = format!(
+            "The action '{action}' of resource groups is not supported by this gateway. Supported are GET, HEAD, PUT, PATCH and DELETE of a group, and GET of its resources."
+        );
+        ArmError::new(StatusCode::BAD_REQUEST, "ResourceGroupActionNotSupported", message)
+    }
+
+    pub fn invalid_filter(filter: &str, why: &str) -> ArmError {
+        let filter = short(filter);
+        let message = format!("Invalid $filter '{filter}' specified in the query string: {why}.");
+        ArmError::new(StatusCode::BAD_REQUEST, "InvalidFilterInQueryString", message).at("$filter")
+    }
+
+    pub fn invalid_top(found: &str, most: usize) -> ArmError {
+        let found = short(found);
+        let message = format!("Invalid $top '{found}' specified in the query string: it is a number from 1 to {most}.");
+        ArmError::new(StatusCode::BAD_REQUEST, "InvalidTopInQueryString", message).at("$top")
+    }
+
+    pub fn invalid_skip_token(found: &str) -> ArmError {
+        let found = short(found);
+        let message = format!(
+            "Invalid $skiptoken '{found}' specified in the query string: it is taken from a nextLink as it stands there."
+        );
+        ArmError::new(StatusCode::BAD_REQUEST, "InvalidSkipToken", message).at("$skiptoken")
     }
 
     pub fn resource_not_found(id: &ResourceId) -> ArmError {
@@ -322,37 +378,9 @@ fn short(text: &str) -> String {
     }
 }
 
-/// A subscription as it stands in a path. Azure's are GUIDs; here any word is one, so that a quickstart may say `my-sub`.
-pub fn check_scope(scope: &Scope) -> Result<(), ArmError> {
-    let subscription = &scope.subscription;
-    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if subscription.is_empty() || subscription.len() > 64 || !subscription.chars().all(word) {
-        return Err(ArmError::invalid_subscription(subscription));
-    }
-    match &scope.group {
-        Some(group) if !is_group_name(group) => Err(ArmError::invalid_group_name(group)),
-        _ => Ok(()),
-    }
-}
-
-fn is_group_name(name: &str) -> bool {
-    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '(' | ')' | '.');
-    (1..=90).contains(&name.chars().count()) && name.chars().all(allowed) && !name.ends_with('.')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn group_names_have_a_rule() {
-        for fine in ["g", "my-rg", "My_RG.1(x)", "ä", &"g".repeat(90)] {
-            assert!(is_group_name(fine), "{fine}");
-        }
-        for refused in ["", "ends.", "sp ace", "sl/ash", "perc%", &"g".repeat(91)] {
-            assert!(!is_group_name(refused), "{refused}");
-        }
-    }
 
     #[test]
     fn a_plugin_can_refuse_but_not_fail_the_gateway() {

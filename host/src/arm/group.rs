@@ -1,14 +1,23 @@
-//! Resource groups: created, read, listed; removed when they are empty.
+//! Resource groups. A group's deletion is accepted at once, and is done when everything in it is gone (see
+//! [`crate::reconcile`]).
 
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
-use super::FrontDoor;
-use super::error::ArmError;
+use super::error::{ArmError, shown};
+use super::filter::{Filter, Item};
 use super::id::{Key, Scope};
-use super::request::{Reply, Request};
-use super::{location, tags};
+use super::inventory::Transition;
+use super::operation::Operation;
+use super::page::{self, Page};
+use super::request::{Reply, Request, operation_url};
+use super::{FrontDoor, location, tags};
+
+const TYPE: &str = "Microsoft.Resources/resourceGroups";
+/// Members of a group's body that a client may send back as it has read them.
+const READ_ONLY: &[&str] = &["id", "name", "type", "properties"];
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Group {
@@ -17,31 +26,83 @@ pub struct Group {
     /// Normalised, as Azure shows a group's: `eastus`.
     pub location: String,
     pub tags: Map<String, Value>,
+    /// The id of a resource that manages the group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<String>,
+    #[serde(default)]
+    pub life: Life,
 }
 
-/// The key of the group that a scope names.
-pub(super) fn key(scope: &Scope) -> Key {
-    Key::folded(&scope.to_string())
+/// Where a group is in its life.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Life {
+    #[default]
+    There,
+    /// Until everything in it is gone.
+    Deleting { operation: Uuid },
 }
 
 impl Group {
-    pub fn key(&self) -> Key {
-        key(&self.scope())
+    /// The group that a resource was put into without anybody having created it.
+    pub fn implied(scope: &Scope, location: &str) -> Group {
+        Group {
+            subscription: scope.subscription.clone(),
+            name: scope.group.clone().unwrap_or_default(),
+            location: location::normalised(location),
+            tags: Map::new(),
+            managed_by: None,
+            life: Life::There,
+        }
     }
 
-    fn scope(&self) -> Scope {
+    pub fn key(&self) -> Key {
+        self.scope().key()
+    }
+
+    pub fn scope(&self) -> Scope {
         Scope { subscription: self.subscription.clone(), group: Some(self.name.clone()) }
     }
 
+    pub(super) fn check_is_there(&self) -> Result<(), ArmError> {
+        match self.life {
+            Life::There => Ok(()),
+            Life::Deleting { .. } => Err(ArmError::group_being_deleted(&self.name)),
+        }
+    }
+
     fn body(&self) -> Value {
-        json!({
+        let state = match self.life {
+            Life::There => "Succeeded",
+            Life::Deleting { .. } => "Deleting",
+        };
+        let mut body = json!({
             "id": self.scope().to_string(),
             "name": self.name,
-            "type": "Microsoft.Resources/resourceGroups",
+            "type": TYPE,
             "location": self.location,
             "tags": self.tags,
-            "properties": { "provisioningState": "Succeeded" },
-        })
+            "properties": { "provisioningState": state },
+        });
+        if let (Some(manager), Some(members)) = (&self.managed_by, body.as_object_mut()) {
+            members.insert("managedBy".to_owned(), manager.clone().into());
+        }
+        body
+    }
+
+    fn item(&self) -> Item<'_> {
+        Item { full_type: TYPE, group: &self.name, name: &self.name, location: &self.location, tags: &self.tags }
+    }
+}
+
+pub(super) async fn answer(door: &FrontDoor, scope: &Scope, request: &Request) -> Result<Reply, ArmError> {
+    let found = || door.inventory().group(&scope.key()).ok_or_else(|| not_found(scope));
+    match request.method {
+        Method::GET => Ok(Reply::json(StatusCode::OK, found()?.body())),
+        Method::HEAD => found().map(|_| Reply::empty(StatusCode::NO_CONTENT)),
+        Method::PUT => put(door, scope, request).await,
+        Method::PATCH => patch(door, scope, request).await,
+        Method::DELETE => delete(door, scope, request).await,
+        _ => Err(ArmError::method_not_allowed(request.method.as_str(), "GET, HEAD, PUT, PATCH, DELETE")),
     }
 }
 
@@ -49,54 +110,135 @@ fn not_found(scope: &Scope) -> ArmError {
     ArmError::group_not_found(scope.group.as_deref().unwrap_or_default())
 }
 
-pub(super) fn get(door: &FrontDoor, scope: &Scope) -> Result<Reply, ArmError> {
-    let group = door.inventory().group(&key(scope)).ok_or_else(|| not_found(scope))?;
-    Ok(Reply::json(StatusCode::OK, group.body()))
+pub(super) fn list(door: &FrontDoor, subscription: &str, request: &Request) -> Result<Reply, ArmError> {
+    if request.method != Method::GET {
+        return Err(ArmError::method_not_allowed(request.method.as_str(), "GET"));
+    }
+    let filter = request.query("$filter").map(Filter::parse).transpose()?;
+    let groups = door.inventory().groups(Some(subscription));
+    let kept = groups.iter().filter(|group| filter.as_ref().is_none_or(|filter| filter.matches(&group.item())));
+    let (values, next) = Page::of(request)?.cut(kept.map(|group| (group.key().to_string(), group.body())));
+    Ok(page::reply(request, values, next))
 }
 
-pub(super) fn exists(door: &FrontDoor, scope: &Scope) -> Result<Reply, ArmError> {
-    let group = door.inventory().group(&key(scope)).ok_or_else(|| not_found(scope))?;
-    drop(group);
-    Ok(Reply::empty(StatusCode::NO_CONTENT))
-}
-
-pub(super) fn list(door: &FrontDoor, subscription: &str) -> Reply {
-    let groups = door.inventory().groups(subscription);
-    Reply::json(StatusCode::OK, json!({ "value": groups.iter().map(|group| group.body()).collect::<Vec<_>>() }))
-}
-
-pub(super) async fn put(door: &FrontDoor, scope: &Scope, request: &Request) -> Result<Reply, ArmError> {
+async fn put(door: &FrontDoor, scope: &Scope, request: &Request) -> Result<Reply, ArmError> {
     let mut members = request.object()?;
-    let key = key(scope);
-    let _held = door.locks.write(&key).await;
-    let current = door.inventory().group(&key);
-    let asked = match members.shift_remove("location") {
-        Some(Value::String(asked)) => asked,
-        _ => return Err(ArmError::location_required()),
-    };
-    let Some(display) = location::any(&asked) else {
-        return Err(ArmError::location_not_available(&asked, "Microsoft.Resources/resourceGroups", location::all()));
-    };
-    let location = location::normalised(display);
-    let tags = tags::parse(members.shift_remove("tags"))?;
-    let (subscription, name) = (scope.subscription.clone(), scope.group.clone().unwrap_or_default());
-    if let Some(current) = current.as_deref().filter(|current| current.location != location) {
-        return Err(ArmError::group_location_immutable(&name, &current.location, &location));
+    let _held = door.locks.write(&scope.key()).await;
+    let current = door.inventory().group(&scope.key());
+    if let Some(current) = &current {
+        current.check_is_there()?;
     }
-    let group = Group { subscription, name, location, tags };
-    door.inventory().put_group(group.clone()).await?;
-    let status = if current.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-    Ok(Reply::json(status, group.body()))
+    let asked = location(&mut members)?.ok_or_else(ArmError::location_required)?;
+    let Some(display) = location::any(&asked) else {
+        return Err(ArmError::location_not_available(&asked, TYPE, location::all()));
+    };
+    let group = Group {
+        tags: tags::parse(members.shift_remove("tags"))?,
+        managed_by: managed_by(&mut members)?,
+        ..Group::implied(scope, display)
+    };
+    check_rest(members)?;
+    if let Some(current) = current.as_deref().filter(|current| current.location != group.location) {
+        return Err(ArmError::group_location_immutable(&group.name, &current.location, &group.location));
+    }
+    let reply = Reply::json(if current.is_some() { StatusCode::OK } else { StatusCode::CREATED }, group.body());
+    door.inventory().commit(vec![Transition::Group(group)]).await?;
+    Ok(reply)
 }
 
-pub(super) async fn delete(door: &FrontDoor, scope: &Scope) -> Result<Reply, ArmError> {
-    let key = key(scope);
-    let _held = door.locks.write(&key).await;
-    let group = door.inventory().group(&key).ok_or_else(|| not_found(scope))?;
-    let inside = door.inventory().inside(scope).len();
-    if inside > 0 {
-        return Err(ArmError::group_not_empty(&group.name, inside));
+async fn patch(door: &FrontDoor, scope: &Scope, request: &Request) -> Result<Reply, ArmError> {
+    let mut members = request.object()?;
+    let _held = door.locks.write(&scope.key()).await;
+    let current = door.inventory().group(&scope.key()).ok_or_else(|| not_found(scope))?;
+    current.check_is_there()?;
+    let asked = location(&mut members)?.map(|asked| location::normalised(&asked));
+    if let Some(asked) = asked.filter(|asked| *asked != current.location) {
+        return Err(ArmError::group_location_immutable(&current.name, &current.location, &asked));
     }
-    door.inventory().remove_group(&group).await?;
-    Ok(Reply::empty(StatusCode::OK))
+    let mut group = Group { name: scope.group.clone().unwrap_or_default(), ..(*current).clone() };
+    if let Some(sent) = members.shift_remove("tags") {
+        group.tags = tags::parse(Some(sent))?;
+    }
+    if members.contains_key("managedBy") {
+        group.managed_by = managed_by(&mut members)?;
+    }
+    check_rest(members)?;
+    let reply = Reply::json(StatusCode::OK, group.body());
+    door.inventory().commit(vec![Transition::Group(group)]).await?;
+    Ok(reply)
+}
+
+async fn delete(door: &FrontDoor, scope: &Scope, request: &Request) -> Result<Reply, ArmError> {
+    let key = scope.key();
+    let _held = door.locks.write(&key).await;
+    let current = door.inventory().group(&key).ok_or_else(|| not_found(scope))?;
+    let running = match current.life {
+        Life::Deleting { operation } => door.inventory().operation(&operation).map(|running| (*running).clone()),
+        Life::There => None,
+    };
+    let operation = match running {
+        // Asked again: the same operation.
+        Some(running) => running,
+        None => {
+            let operation = Operation::of_group(current.scope());
+            let life = Life::Deleting { operation: operation.id };
+            let deleting = Group { life, ..(*current).clone() };
+            let transitions = vec![Transition::Group(deleting), Transition::Operation(operation.clone())];
+            door.inventory().commit(transitions).await?;
+            tracing::info!(group = %current.scope(), "Deleting");
+            operation
+        }
+    };
+    door.wake(key);
+    let version = request.api_version().unwrap_or_default();
+    Ok(Reply::empty(StatusCode::ACCEPTED).at(operation_url(request, version, &operation, "operationresults")))
+}
+
+/// Azure's rule: 1 to 90 letters, digits, `-`, `_`, `(`, `)` and `.`, the last of which is no `.`.
+pub(super) fn check_name(name: &str) -> Result<(), ArmError> {
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '(' | ')' | '.');
+    let is_name = (1..=90).contains(&name.chars().count()) && name.chars().all(allowed) && !name.ends_with('.');
+    if is_name { Ok(()) } else { Err(ArmError::invalid_group_name(name)) }
+}
+
+fn location(members: &mut Map<String, Value>) -> Result<Option<String>, ArmError> {
+    text(members, "location")
+}
+
+fn managed_by(members: &mut Map<String, Value>) -> Result<Option<String>, ArmError> {
+    text(members, "managedBy")
+}
+
+fn text(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, ArmError> {
+    match members.shift_remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(other) => {
+            let found = format!("'{name}' has to be a string, found {}", shown(&other));
+            Err(ArmError::invalid_request_content(found, name))
+        }
+    }
+}
+
+fn check_rest(mut members: Map<String, Value>) -> Result<(), ArmError> {
+    members.retain(|name, _| !READ_ONLY.contains(&name.as_str()));
+    match members.keys().next() {
+        None => Ok(()),
+        Some(unknown) => Err(ArmError::unknown_member(unknown)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn group_names_have_a_rule() {
+        for fine in ["g", "my-rg", "My_RG.1(x)", "ä", &"g".repeat(90)] {
+            assert!(check_name(fine).is_ok(), "{fine}");
+        }
+        for refused in ["", "ends.", "sp ace", "sl/ash", "perc%", &"g".repeat(91)] {
+            assert!(check_name(refused).is_err(), "{refused}");
+        }
+    }
 }

@@ -29,7 +29,7 @@ impl fmt::Display for Key {
 }
 
 /// A subscription, or a resource group in it: what a list is of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     pub subscription: String,
     pub group: Option<String>,
@@ -46,9 +46,9 @@ impl fmt::Display for Scope {
 }
 
 impl Scope {
-    /// What the keys of everything inside begin with.
-    pub fn prefix(&self) -> String {
-        format!("{}/", self.to_string().to_lowercase())
+    /// What scopes are compared by.
+    pub fn key(&self) -> Key {
+        Key::folded(&self.to_string())
     }
 }
 

@@ -1,4 +1,5 @@
-//! What there is: resources, operations and resource groups, in memory for reading and in the store for keeping.
+//! What there is: resources, operations, resource groups and subscriptions, in memory for reading and in the store for
+//! keeping.
 //!
 //! Reads never wait. A change is stored first and shown after, so nobody is told of what a crash could undo. Whoever
 //! changes a resource holds its write lock (see [`super::locks`]).
@@ -17,22 +18,29 @@ use super::group::Group;
 use super::id::{Key, Scope};
 use super::operation::{Operation, Status};
 use super::record::Record;
+use super::subscription::Subscription;
 use crate::state::{Batch, Contents, Rows, Store, StoreError, Table};
 
 const RESOURCES: Table = Table("resources");
 const OPERATIONS: Table = Table("operations");
 const GROUPS: Table = Table("groups");
+const SUBSCRIPTIONS: Table = Table("subscriptions");
 
 /// How long an ended operation can still be asked for.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A change of one resource, with the operation that it starts or ends.
+/// What is stored together is true together.
 #[derive(Debug)]
 pub enum Transition {
-    /// The record is now this one.
+    /// The resource is now this one.
     Store(Record),
-    /// The record is gone.
+    /// The resource is gone.
     Remove(Record),
+    /// The operation has started or ended.
+    Operation(Operation),
+    Group(Group),
+    RemoveGroup(Group),
+    Subscription(Subscription),
 }
 
 #[derive(Debug)]
@@ -41,25 +49,37 @@ pub struct Inventory {
     resources: RwLock<BTreeMap<Key, Arc<Record>>>,
     operations: RwLock<HashMap<Uuid, Arc<Operation>>>,
     groups: RwLock<BTreeMap<Key, Arc<Group>>>,
+    /// Those of which there is something to keep.
+    subscriptions: RwLock<BTreeMap<Key, Arc<Subscription>>>,
     /// Woken whenever an operation ends.
     ended: Notify,
 }
 
 impl Inventory {
     /// The tables that it keeps in the store.
-    pub const TABLES: [Table; 3] = [RESOURCES, OPERATIONS, GROUPS];
+    pub const TABLES: [Table; 4] = [RESOURCES, OPERATIONS, GROUPS, SUBSCRIPTIONS];
 
     pub fn open(store: Store, contents: &mut Contents) -> Result<Inventory, StoreError> {
         let resources: BTreeMap<String, Record> = decode(contents.take(RESOURCES))?;
         let operations: BTreeMap<String, Operation> = decode(contents.take(OPERATIONS))?;
         let groups: BTreeMap<String, Group> = decode(contents.take(GROUPS))?;
+        let subscriptions: BTreeMap<String, Subscription> = decode(contents.take(SUBSCRIPTIONS))?;
+        let mut groups: BTreeMap<Key, Arc<Group>> =
+            groups.into_values().map(|group| (group.key(), Arc::new(group))).collect();
+        // An earlier gateway stored resources in groups that nobody had created.
+        for record in resources.values() {
+            let scope = record.id.scope();
+            groups.entry(scope.key()).or_insert_with(|| Arc::new(Group::implied(&scope, &record.location)));
+        }
+        let subscriptions = subscriptions.into_values().map(|one| (one.key(), Arc::new(one)));
         Ok(Inventory {
             store,
             resources: RwLock::new(resources.into_values().map(|record| (record.id.key(), Arc::new(record))).collect()),
             operations: RwLock::new(
                 operations.into_values().map(|operation| (operation.id, Arc::new(operation))).collect(),
             ),
-            groups: RwLock::new(groups.into_values().map(|group| (group.key(), Arc::new(group))).collect()),
+            groups: RwLock::new(groups),
+            subscriptions: RwLock::new(subscriptions.collect()),
             ended: Notify::new(),
         })
     }
@@ -74,7 +94,12 @@ impl Inventory {
 
     /// Everything inside a subscription or group.
     pub fn inside(&self, scope: &Scope) -> Vec<Arc<Record>> {
-        let prefix = scope.prefix();
+        self.below(&scope.key())
+    }
+
+    /// Everything below a resource or a group.
+    pub fn below(&self, key: &Key) -> Vec<Arc<Record>> {
+        let prefix = format!("{key}/");
         let resources = read(&self.resources);
         let from = resources.range(Key::folded(&prefix)..);
         from.take_while(|(key, _)| key.as_str().starts_with(&prefix)).map(|(_, record)| record.clone()).collect()
@@ -107,40 +132,45 @@ impl Inventory {
         }
     }
 
-    /// Stores a transition, and the operations that it starts or ends, in one step. Ended operations that are too old
-    /// are forgotten on the way.
-    pub async fn commit(
-        &self,
-        transition: Transition,
-        operations: impl IntoIterator<Item = Operation>,
-    ) -> Result<(), StoreError> {
-        let changed: Vec<Operation> = operations.into_iter().collect();
-        let mut batch = match &transition {
-            Transition::Store(record) => Batch::default().put(RESOURCES, record.id.key().as_str(), encode(record)?),
-            Transition::Remove(record) => Batch::default().remove(RESOURCES, record.id.key().as_str()),
-        };
-        let forgotten = if changed.is_empty() { Vec::new() } else { self.outdated() };
+    /// Stores all or nothing. Ended operations that are too old are forgotten on the way.
+    pub async fn commit(&self, transitions: Vec<Transition>) -> Result<(), StoreError> {
+        let has_operation = transitions.iter().any(|one| matches!(one, Transition::Operation(_)));
+        let forgotten = if has_operation { self.outdated() } else { Vec::new() };
+        let mut batch = Batch::default();
         for id in &forgotten {
             batch = batch.remove(OPERATIONS, id.to_string());
         }
-        for operation in &changed {
-            batch = batch.put(OPERATIONS, operation.id.to_string(), encode(operation)?);
+        for transition in &transitions {
+            batch = match transition {
+                Transition::Store(record) => batch.put(RESOURCES, record.id.key().as_str(), encode(record)?),
+                Transition::Remove(record) => batch.remove(RESOURCES, record.id.key().as_str()),
+                Transition::Operation(operation) => batch.put(OPERATIONS, operation.id.to_string(), encode(operation)?),
+                Transition::Group(group) => batch.put(GROUPS, group.key().as_str(), encode(group)?),
+                Transition::RemoveGroup(group) => batch.remove(GROUPS, group.key().as_str()),
+                Transition::Subscription(one) => batch.put(SUBSCRIPTIONS, one.key().as_str(), encode(one)?),
+            };
         }
         self.store.commit(batch).await?;
 
-        match transition {
-            Transition::Store(record) => write(&self.resources).insert(record.id.key(), Arc::new(record)),
-            Transition::Remove(record) => write(&self.resources).remove(&record.id.key()),
-        };
-        if changed.is_empty() {
-            return Ok(());
+        for transition in transitions {
+            self.show(transition);
         }
-        let mut operations = write(&self.operations);
-        operations.retain(|id, _| !forgotten.contains(id));
-        operations.extend(changed.into_iter().map(|operation| (operation.id, Arc::new(operation))));
-        drop(operations);
-        self.ended.notify_waiters();
+        if has_operation {
+            write(&self.operations).retain(|id, _| !forgotten.contains(id));
+            self.ended.notify_waiters();
+        }
         Ok(())
+    }
+
+    fn show(&self, transition: Transition) {
+        match transition {
+            Transition::Store(record) => drop(write(&self.resources).insert(record.id.key(), Arc::new(record))),
+            Transition::Remove(record) => drop(write(&self.resources).remove(&record.id.key())),
+            Transition::Operation(one) => drop(write(&self.operations).insert(one.id, Arc::new(one))),
+            Transition::Group(group) => drop(write(&self.groups).insert(group.key(), Arc::new(group))),
+            Transition::RemoveGroup(group) => drop(write(&self.groups).remove(&group.key())),
+            Transition::Subscription(one) => drop(write(&self.subscriptions).insert(one.key(), Arc::new(one))),
+        }
     }
 
     fn outdated(&self) -> Vec<Uuid> {
@@ -159,21 +189,21 @@ impl Inventory {
         read(&self.groups).get(key).cloned()
     }
 
-    pub fn groups(&self, subscription: &str) -> Vec<Arc<Group>> {
+    /// All of them, or those of a subscription, by id.
+    pub fn groups(&self, subscription: Option<&str>) -> Vec<Arc<Group>> {
         let groups = read(&self.groups);
-        groups.values().filter(|group| group.subscription.eq_ignore_ascii_case(subscription)).cloned().collect()
+        let wanted = |group: &Group| subscription.is_none_or(|one| group.subscription.eq_ignore_ascii_case(one));
+        groups.values().filter(|group| wanted(group)).cloned().collect()
     }
 
-    pub async fn put_group(&self, group: Group) -> Result<(), StoreError> {
-        self.store.commit(Batch::default().put(GROUPS, group.key().as_str(), encode(&group)?)).await?;
-        write(&self.groups).insert(group.key(), Arc::new(group));
-        Ok(())
+    /// What is kept of a subscription, if anything is.
+    pub fn subscription(&self, id: &str) -> Option<Arc<Subscription>> {
+        read(&self.subscriptions).get(&Subscription::key_of(id)).cloned()
     }
 
-    pub async fn remove_group(&self, group: &Group) -> Result<(), StoreError> {
-        self.store.commit(Batch::default().remove(GROUPS, group.key().as_str())).await?;
-        write(&self.groups).remove(&group.key());
-        Ok(())
+    /// The ids of the subscriptions of which something is kept.
+    pub fn subscriptions(&self) -> Vec<String> {
+        read(&self.subscriptions).values().map(|one| one.id.clone()).collect()
     }
 }
 

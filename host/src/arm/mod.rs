@@ -8,18 +8,25 @@ mod act;
 mod content;
 mod delete;
 mod error;
+mod filter;
 mod group;
 mod id;
 mod inventory;
 mod location;
 mod locks;
 mod operation;
+mod own;
+mod page;
 mod patch;
 mod poll;
+mod provider;
 mod record;
 mod request;
+mod resources;
 mod route;
 mod show;
+mod subscription;
+mod tagged;
 mod tags;
 mod version;
 mod write;
@@ -29,7 +36,9 @@ use std::sync::Arc;
 use hyper::Method;
 use tokio::sync::{RwLock, mpsc, watch};
 
+pub use delete::begin as begin_deletion;
 pub use error::ArmError;
+pub use group::{Group, Life};
 pub use id::{Key, ResourceId, Scope};
 pub use inventory::{Inventory, Transition};
 pub use locks::{Held, Locks};
@@ -37,9 +46,11 @@ pub use operation::{Operation, Status};
 pub use record::{Past, Provisioning, Record, State};
 pub use request::{Body, Reply, Request};
 pub use route::{RouteConflict, Router};
+pub use subscription::{Others, Subscriptions, TENANT};
 pub use version::Strictness;
 
 use crate::imports::Lender;
+use crate::plugin::Plugin;
 use route::{Served, Target};
 
 /// Whether a resource group has to be created before it is used.
@@ -47,7 +58,7 @@ use route::{Served, Target};
 pub enum Groups {
     /// A request below a group that was never created is answered 404.
     MustExist,
-    /// Any group is there.
+    /// A group is created with the first resource in it.
     Implied,
 }
 
@@ -63,6 +74,7 @@ pub struct FrontDoor {
     pub closing: watch::Receiver<bool>,
     pub strictness: Strictness,
     pub groups: Groups,
+    pub subscriptions: Subscriptions,
     /// Shared by every request that changes something, for as long as it runs.
     pub writes: Arc<RwLock<()>>,
 }
@@ -79,91 +91,83 @@ impl FrontDoor {
     }
 
     async fn dispatch(&self, request: &Request) -> Result<Reply, ArmError> {
-        let asked = request.api_version();
-        let not_allowed = |allow| Err(ArmError::method_not_allowed(request.method.as_str(), allow));
-        match self.router.find(&request.path, asked)? {
+        match self.router.find(&request.path, request.api_version())? {
             Target::Resource { served, id } => {
-                let version = self.check(&served, asked, &id.scope())?;
-                match request.method {
-                    Method::GET => show::get(self, &served, &id, version).await,
-                    Method::PUT => write::put(self, &served, id, version, request).await,
-                    Method::PATCH => write::patch(self, &served, id, version, request).await,
-                    Method::DELETE => delete::delete(self, &id, version, request).await,
-                    _ => not_allowed("GET, PUT, PATCH, DELETE"),
-                }
+                let version = self.check(&served, &id.scope(), request)?;
+                self.resource(&served, &id, version, request).await
             }
             Target::List { served, scope } => {
-                let version = self.check(&served, asked, &scope)?;
-                match request.method {
-                    Method::GET => show::list(self, &served, &scope, version).await,
-                    _ => not_allowed("GET"),
-                }
+                let version = self.check(&served, &scope, request)?;
+                show::list(self, &served, &scope, version, request).await
             }
             Target::Action { served, id, action } => {
-                let version = self.check(&served, asked, &id.scope())?;
-                match request.method {
-                    Method::POST => act::act(self, &served, &id, &action, version, request).await,
-                    _ => not_allowed("POST"),
-                }
+                let version = self.check(&served, &id.scope(), request)?;
+                act::act(self, &served, &id, &action, version, request).await
             }
-            Target::Operation { polled, id } => match request.method {
-                Method::GET => poll::poll(self, polled, &id, request).await,
-                _ => not_allowed("GET"),
-            },
-            Target::Group { scope } => {
-                self.check_arm(asked, &scope)?;
-                match request.method {
-                    Method::GET => group::get(self, &scope),
-                    Method::HEAD => group::exists(self, &scope),
-                    Method::PUT => group::put(self, &scope, request).await,
-                    Method::DELETE => group::delete(self, &scope).await,
-                    _ => not_allowed("GET, HEAD, PUT, DELETE"),
-                }
+            Target::ProviderAction { provider, subscription, action } => {
+                self.check_provider(&provider.plugin, &subscription)?;
+                act::of_provider(self, &provider, &subscription, &action, request).await
             }
-            Target::Groups { subscription } => {
-                self.check_arm(asked, &Scope { subscription: subscription.clone(), group: None })?;
-                match request.method {
-                    Method::GET => Ok(group::list(self, &subscription)),
-                    _ => not_allowed("GET"),
-                }
-            }
+            Target::Own(own) => own::answer(self, own, request).await,
+        }
+    }
+
+    async fn resource(
+        &self,
+        served: &Served,
+        id: &ResourceId,
+        version: &str,
+        request: &Request,
+    ) -> Result<Reply, ArmError> {
+        match request.method {
+            Method::GET => show::get(self, served, id, version).await,
+            Method::HEAD => show::exists(self, id),
+            Method::PUT => write::put(self, served, id.clone(), version, request).await,
+            Method::PATCH => write::patch(self, served, id.clone(), version, request).await,
+            Method::DELETE => delete::delete(self, id, version, request).await,
+            _ => Err(ArmError::method_not_allowed(request.method.as_str(), "GET, HEAD, PUT, PATCH, DELETE")),
         }
     }
 
     /// The api-version to answer in, if the service is on, the version is one of the type's and the scope is there.
-    fn check<'a>(&self, served: &'a Served, asked: Option<&'a str>, scope: &Scope) -> Result<&'a str, ArmError> {
-        let (plugin, settings) = (&served.plugin, &self.lender.settings);
-        if settings.get(plugin.service()).and_then(|values| values.get("enabled")).is_some_and(|value| value == "false")
-        {
-            return Err(ArmError::disabled_namespace(plugin.namespace(), plugin.service()));
-        }
-        let version = version::of_type(asked, plugin.namespace(), &served.kind, self.strictness)?;
-        error::check_scope(scope)?;
-        self.check_group(scope)?;
-        Ok(version)
-    }
-
-    fn check_arm(&self, asked: Option<&str>, scope: &Scope) -> Result<(), ArmError> {
-        version::of_arm(asked, self.strictness)?;
-        error::check_scope(scope)
-    }
-
-    /// Held while something is created in a group, so that the group is not removed meanwhile.
-    async fn hold_group(&self, scope: &Scope) -> Result<Option<Held>, ArmError> {
-        if self.groups == Groups::Implied {
-            return Ok(None);
-        }
-        let held = self.locks.write(&group::key(scope)).await;
-        self.check_group(scope)?;
-        Ok(Some(held))
-    }
-
-    fn check_group(&self, scope: &Scope) -> Result<(), ArmError> {
+    fn check<'a>(&self, served: &'a Served, scope: &Scope, request: &'a Request) -> Result<&'a str, ArmError> {
+        self.check_provider(&served.plugin, &scope.subscription)?;
+        let version = version::of_type(request, served.plugin.namespace(), &served.kind, self.strictness)?;
+        self.check_scope(scope)?;
         match (&scope.group, self.groups) {
-            (Some(name), Groups::MustExist) if self.lender.inventory.group(&group::key(scope)).is_none() => {
+            (Some(name), Groups::MustExist) if self.inventory().group(&scope.key()).is_none() => {
                 Err(ArmError::group_not_found(name))
             }
-            _ => Ok(()),
+            _ => Ok(version),
+        }
+    }
+
+    /// That the provider's service is on, and that it is registered in the subscription.
+    fn check_provider(&self, plugin: &Plugin, subscription: &str) -> Result<(), ArmError> {
+        let settings = self.lender.settings.get(plugin.service());
+        if settings.and_then(|values| values.get("enabled")).is_some_and(|value| value == "false") {
+            return Err(ArmError::disabled_namespace(plugin.namespace(), plugin.service()));
+        }
+        self.subscriptions.check(subscription)?;
+        provider::check_registered(self, subscription, plugin.namespace())
+    }
+
+    fn check_scope(&self, scope: &Scope) -> Result<(), ArmError> {
+        self.subscriptions.check(&scope.subscription)?;
+        scope.group.as_deref().map_or(Ok(()), group::check_name)
+    }
+
+    /// Held while something is created in a group, so that the group is not removed meanwhile. With the group, if it has
+    /// to be created, too.
+    async fn hold_group(&self, scope: &Scope, location: &str) -> Result<(Held, Option<Group>), ArmError> {
+        let held = self.locks.write(&scope.key()).await;
+        match self.inventory().group(&scope.key()) {
+            Some(group) => {
+                group.check_is_there()?;
+                Ok((held, None))
+            }
+            None if self.groups == Groups::Implied => Ok((held, Some(Group::implied(scope, location)))),
+            None => Err(ArmError::group_not_found(scope.group.as_deref().unwrap_or_default())),
         }
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::id::ResourceId;
+use super::id::{ResourceId, Scope};
 use super::location;
 
 /// How an operation stands.
@@ -16,42 +16,74 @@ pub enum Status {
     Failed { code: String, message: String },
 }
 
+/// What is on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Subject {
+    Resource {
+        resource: ResourceId,
+        /// Display name of the resource's location, which is part of the operation's URL.
+        location: String,
+    },
+    /// A resource group.
+    Group { group: Scope },
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
     pub id: Uuid,
-    pub resource: ResourceId,
-    /// Display name of the resource's location, which is part of the operation's URL.
-    pub location: String,
+    #[serde(flatten)]
+    pub subject: Subject,
     pub status: Status,
     pub started: Timestamp,
     pub ended: Option<Timestamp>,
 }
 
 impl Operation {
-    pub fn start(resource: &ResourceId, location: &str) -> Operation {
-        Operation {
-            id: Uuid::new_v4(),
-            resource: resource.clone(),
-            location: location.to_owned(),
-            status: Status::InProgress,
-            started: Timestamp::now(),
-            ended: None,
-        }
+    pub fn of_resource(resource: &ResourceId, location: &str) -> Operation {
+        Operation::start(Subject::Resource { resource: resource.clone(), location: location.to_owned() })
+    }
+
+    pub fn of_group(group: Scope) -> Operation {
+        Operation::start(Subject::Group { group })
+    }
+
+    fn start(subject: Subject) -> Operation {
+        let (started, status) = (Timestamp::now(), Status::InProgress);
+        Operation { id: Uuid::new_v4(), subject, status, started, ended: None }
     }
 
     pub fn end(&self, status: Status) -> Operation {
         Operation { status, ended: Some(Timestamp::now()), ..self.clone() }
     }
 
+    pub fn subscription(&self) -> &str {
+        match &self.subject {
+            Subject::Resource { resource, .. } => &resource.subscription,
+            Subject::Group { group } => &group.subscription,
+        }
+    }
+
+    /// The namespace that an operation of a resource is below; none for a group's.
+    pub fn namespace(&self) -> Option<&str> {
+        match &self.subject {
+            Subject::Resource { resource, .. } => Some(&resource.namespace),
+            Subject::Group { .. } => None,
+        }
+    }
+
     /// The path of the operation's status, `asyncOperations`, or of its result, `operationresults`.
     pub fn path(&self, collection: &str) -> String {
-        format!(
-            "/subscriptions/{}/providers/{}/locations/{}/{collection}/{}",
-            self.resource.subscription,
-            self.resource.namespace,
-            location::normalised(&self.location),
-            self.id
-        )
+        let subscription = self.subscription();
+        match &self.subject {
+            Subject::Resource { resource, location } => format!(
+                "/subscriptions/{subscription}/providers/{}/locations/{}/{collection}/{}",
+                resource.namespace,
+                location::normalised(location),
+                self.id
+            ),
+            Subject::Group { .. } => format!("/subscriptions/{subscription}/{collection}/{}", self.id),
+        }
     }
 
     /// The status document.
@@ -62,7 +94,7 @@ impl Operation {
             Status::Failed { code, message } => ("Failed", json!({ "code": code, "message": message })),
         };
         json!({
-            "id": self.path("asyncOperations"),
+            "id": self.path(if self.namespace().is_some() { "asyncOperations" } else { "operationresults" }),
             "name": self.id.to_string(),
             "status": status,
             "startTime": self.started.to_string(),
@@ -71,5 +103,20 @@ impl Operation {
             "properties": Value::Null,
             "error": error,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_read_as_they_were_written() {
+        let resource = ResourceId::parse("/subscriptions/s/resourceGroups/g/providers/A.B/things/x").unwrap();
+        let group = Scope { subscription: "s".to_owned(), group: Some("g".to_owned()) };
+        for operation in [Operation::of_resource(&resource, "East US"), Operation::of_group(group)] {
+            let text = serde_json::to_string(&operation).unwrap();
+            assert_eq!(serde_json::from_str::<Operation>(&text).unwrap(), operation, "{text}");
+        }
     }
 }

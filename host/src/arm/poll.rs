@@ -3,22 +3,36 @@
 
 use std::time::Duration;
 
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 use uuid::Uuid;
 
+use super::FrontDoor;
 use super::error::ArmError;
-use super::operation::Status;
+use super::operation::{Operation, Status};
+use super::own::Polled;
 use super::request::{Reply, Request, operation_url};
-use super::route::Polled;
-use super::{FrontDoor, version};
 
 /// The longest that a poll is held: well below the 60 s after which proxies and clients give up.
 const HELD: Duration = Duration::from_secs(20);
 
-pub(super) async fn poll(door: &FrontDoor, polled: Polled, id: &str, request: &Request) -> Result<Reply, ArmError> {
-    version::of_arm(request.api_version(), door.strictness)?;
+pub(super) async fn poll(
+    door: &FrontDoor,
+    polled: Polled,
+    subscription: &str,
+    namespace: Option<&str>,
+    id: &str,
+    request: &Request,
+) -> Result<Reply, ArmError> {
+    if request.method != Method::GET {
+        return Err(ArmError::method_not_allowed(request.method.as_str(), "GET"));
+    }
     let not_found = || ArmError::operation_not_found(id);
     let uuid = Uuid::parse_str(id).map_err(|_| not_found())?;
+    let is_asked_for = |operation: &Operation| {
+        let found = operation.namespace().map(str::to_lowercase);
+        operation.subscription().eq_ignore_ascii_case(subscription) && found == namespace.map(str::to_lowercase)
+    };
+    door.inventory().operation(&uuid).filter(|operation| is_asked_for(operation)).ok_or_else(not_found)?;
     let mut closing = door.closing.clone();
     let operation = tokio::select! {
         operation = door.inventory().ended(&uuid, HELD) => operation,
@@ -37,5 +51,8 @@ pub(super) async fn poll(door: &FrontDoor, polled: Polled, id: &str, request: &R
         return Ok(reply);
     }
     let url = operation_url(request, version, &operation, collection);
-    Ok(reply.polled(url.clone(), url))
+    Ok(match operation.namespace() {
+        Some(_) => reply.polled(url.clone(), url),
+        None => reply.at(url),
+    })
 }

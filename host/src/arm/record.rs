@@ -2,6 +2,7 @@
 //! [`Record::to_contract`].
 
 use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -90,6 +91,11 @@ pub struct Record {
     pub generation: u64,
     /// The operation under way, or the last one.
     pub operation: Option<Uuid>,
+    /// When it was accepted, and when it last was changed. A row from before these were kept counts from now.
+    #[serde(default = "Timestamp::now")]
+    pub created: Timestamp,
+    #[serde(default = "Timestamp::now")]
+    pub modified: Timestamp,
 }
 
 impl Record {
@@ -133,7 +139,7 @@ impl Record {
 
     /// The next generation of this resource.
     pub fn changed(&self) -> Record {
-        Record { generation: self.generation + 1, ..self.clone() }
+        Record { generation: self.generation + 1, modified: Timestamp::now(), ..self.clone() }
     }
 }
 

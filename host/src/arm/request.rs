@@ -20,6 +20,8 @@ pub struct Request {
     pub method: Method,
     /// As the client sent it, percent-encoded.
     pub path: String,
+    /// As the client sent it.
+    raw_query: String,
     /// Parameters by lower-case name.
     query: HashMap<String, String>,
     pub headers: HeaderMap,
@@ -44,9 +46,19 @@ impl Request {
         base: String,
         body: Bytes,
     ) -> Request {
-        let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        let raw_query = query.unwrap_or_default().to_owned();
+        let pairs = form_urlencoded::parse(raw_query.as_bytes());
         let query = pairs.map(|(name, value)| (name.to_lowercase(), value.into_owned())).collect();
-        Request { method, path: path.to_owned(), query, headers, body, base }
+        Request { method, path: path.to_owned(), raw_query, query, headers, body, base }
+    }
+
+    /// The URL of this request with one parameter set to another value.
+    pub fn with_query(&self, name: &str, value: &str) -> String {
+        let pairs = form_urlencoded::parse(self.raw_query.as_bytes());
+        let kept = pairs.filter(|(other, _)| !other.eq_ignore_ascii_case(name));
+        let query =
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).append_pair(name, value).finish();
+        format!("{}{}?{query}", self.base, self.path)
     }
 
     pub fn api_version(&self) -> Option<&str> {
@@ -167,6 +179,12 @@ impl Reply {
     /// Tells the client where to poll. `location` is where it finds the result.
     pub fn polled(mut self, status_url: String, location: String) -> Reply {
         self.headers.push(("azure-asyncoperation", status_url));
+        self.headers.push(("location", location));
+        self.not_yet()
+    }
+
+    /// Tells the client where the result will be, as Azure does of what has no status document.
+    pub fn at(mut self, location: String) -> Reply {
         self.headers.push(("location", location));
         self.not_yet()
     }

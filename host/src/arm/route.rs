@@ -11,6 +11,9 @@ use percent_encoding::percent_decode_str;
 
 use super::error::ArmError;
 use super::id::{ResourceId, Scope};
+use super::own::{Own, Polled};
+use super::provider::Registration;
+use super::tagged::Tagged;
 use crate::plugin::{Plugin, Plugins, Revision};
 
 /// A type, with the revision that serves it now. A request keeps it to its end.
@@ -21,51 +24,73 @@ pub struct Served {
     pub kind: Arc<ResourceType>,
 }
 
-/// What of an operation is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Polled {
-    /// The status document, always 200.
-    Status,
-    /// 202 until it has ended.
-    Result,
-}
-
 /// What a path means.
 #[derive(Debug, Clone)]
 pub enum Target {
-    Resource { served: Served, id: ResourceId },
-    List { served: Served, scope: Scope },
-    Action { served: Served, id: ResourceId, action: Action },
-    Operation { polled: Polled, id: String },
-    Group { scope: Scope },
-    Groups { subscription: String },
+    Resource {
+        served: Served,
+        id: ResourceId,
+    },
+    List {
+        served: Served,
+        scope: Scope,
+    },
+    Action {
+        served: Served,
+        id: ResourceId,
+        action: Action,
+    },
+    /// Of the provider itself.
+    ProviderAction {
+        provider: Provided,
+        subscription: String,
+        action: Action,
+    },
+    /// What is the front door's own.
+    Own(Own),
+}
+
+/// A provider, with the revision that serves it now.
+#[derive(Debug, Clone)]
+pub struct Provided {
+    pub plugin: Arc<Plugin>,
+    pub revision: Arc<Revision>,
+}
+
+/// A type of a plugin, whatever revision is active when a request comes.
+#[derive(Debug, Clone)]
+struct Type {
+    plugin: Arc<Plugin>,
+    name: String,
 }
 
 /// A route's meaning before the request's own words are filled in.
 #[derive(Debug, Clone)]
 enum Route {
-    Resource {
-        plugin: Arc<Plugin>,
-        kind: String,
-    },
-    List {
-        plugin: Arc<Plugin>,
-        kind: String,
-    },
-    Action {
-        plugin: Arc<Plugin>,
-        kind: String,
-        action: Action,
-    },
-    Operation {
-        polled: Polled,
-    },
-    Group,
-    Groups,
-    /// Below a provider, and none of its routes.
-    Provider,
-    /// Below `/subscriptions`, and nothing that is served.
+    Tenants,
+    Subscriptions,
     Subscription,
+    Locations,
+    TagNames,
+    Resources,
+    Groups,
+    Group,
+    GroupAction,
+    Providers,
+    Provider,
+    Registration(Registration),
+    ProviderOperations,
+    ProviderAction(Arc<Plugin>, Action),
+    Tags,
+    Operation(Polled),
+    Resource(Type),
+    ResourceTags(Type),
+    List(Type),
+    Action(Type, Action),
+    /// Below a provider, and none of its routes.
+    Unserved,
+    /// Below `/subscriptions` or `/providers`, and nothing that is served.
+    Unknown,
 }
 
 /// Why the routes of the manifests do not fit together.
@@ -78,56 +103,98 @@ pub struct RouteConflict {
 
 pub struct Router {
     routes: matchit::Router<Route>,
-    namespaces: Vec<String>,
+    plugins: Vec<Arc<Plugin>>,
 }
 
 impl std::fmt::Debug for Router {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Router").field("namespaces", &self.namespaces).finish_non_exhaustive()
+        f.debug_struct("Router").field("plugins", &self.plugins).finish_non_exhaustive()
     }
 }
 
+const SUBSCRIPTION: &str = "/subscriptions/{s}";
 const GROUP: &str = "/subscriptions/{s}/resourcegroups/{g}";
+const TAGS: &str = "providers/microsoft.resources/tags/default";
 
 impl Router {
     pub fn new(plugins: &Plugins) -> Result<Router, RouteConflict> {
-        let namespaces = plugins.iter().map(|plugin| plugin.namespace().to_owned()).collect();
-        let mut router = Router { routes: matchit::Router::new(), namespaces };
-        router.add("/subscriptions/{s}/resourcegroups", Route::Groups)?;
-        router.add(GROUP, Route::Group)?;
-        for path in ["/subscriptions/{s}/providers/{ns}", &format!("{GROUP}/providers/{{ns}}")] {
-            router.add(path, Route::Provider)?;
-            router.add(&format!("{path}/{{*rest}}"), Route::Provider)?;
+        let mut router = Router { routes: matchit::Router::new(), plugins: plugins.iter().cloned().collect() };
+        for (path, route) in [
+            ("/tenants", Route::Tenants),
+            ("/subscriptions", Route::Subscriptions),
+            ("/providers", Route::Providers),
+            ("/providers/{ns}", Route::Provider),
+            ("/providers/{ns}/operations", Route::ProviderOperations),
+            ("/providers/{ns}/{*rest}", Route::Unknown),
+        ] {
+            router.add(path, route)?;
         }
-        router.add("/subscriptions/{s}/{*rest}", Route::Subscription)?;
+        for (path, route) in [
+            ("", Route::Subscription),
+            ("/locations", Route::Locations),
+            ("/tagnames", Route::TagNames),
+            ("/resources", Route::Resources),
+            ("/resourcegroups", Route::Groups),
+            ("/operationresults/{o}", Route::Operation(Polled::Result)),
+            ("/providers", Route::Providers),
+            ("/providers/{ns}", Route::Provider),
+            ("/providers/{ns}/register", Route::Registration(Registration::Register)),
+            ("/providers/{ns}/unregister", Route::Registration(Registration::Unregister)),
+            ("/providers/{ns}/{*rest}", Route::Unserved),
+            ("/{*rest}", Route::Unknown),
+        ] {
+            router.add(&format!("{SUBSCRIPTION}{path}"), route)?;
+        }
+        for (path, route) in [
+            ("", Route::Group),
+            ("/resources", Route::Resources),
+            ("/exporttemplate", Route::GroupAction),
+            ("/moveresources", Route::GroupAction),
+            ("/validatemoveresources", Route::GroupAction),
+            ("/providers/{ns}", Route::Unserved),
+            ("/providers/{ns}/{*rest}", Route::Unserved),
+        ] {
+            router.add(&format!("{GROUP}{path}"), route)?;
+        }
+        router.add(&format!("{SUBSCRIPTION}/{TAGS}"), Route::Tags)?;
+        router.add(&format!("{GROUP}/{TAGS}"), Route::Tags)?;
         for plugin in plugins.iter() {
             router.add_plugin(plugin)?;
         }
         Ok(router)
     }
 
+    pub fn plugins(&self) -> &[Arc<Plugin>] {
+        &self.plugins
+    }
+
     fn add_plugin(&mut self, plugin: &Arc<Plugin>) -> Result<(), RouteConflict> {
         let provider = format!("providers/{}", plugin.namespace().to_lowercase());
-        let operations = format!("/subscriptions/{{s}}/{provider}/locations/{{l}}");
-        self.add(&format!("{operations}/asyncoperations/{{o}}"), Route::Operation { polled: Polled::Status })?;
-        self.add(&format!("{operations}/operationresults/{{o}}"), Route::Operation { polled: Polled::Result })?;
-        for kind in &plugin.revision().manifest().types {
+        let operations = format!("{SUBSCRIPTION}/{provider}/locations/{{l}}");
+        self.add(&format!("{operations}/asyncoperations/{{o}}"), Route::Operation(Polled::Status))?;
+        self.add(&format!("{operations}/operationresults/{{o}}"), Route::Operation(Polled::Result))?;
+        let revision = plugin.revision();
+        for action in &revision.manifest().actions {
+            let path = format!("{SUBSCRIPTION}/{provider}/{}", action.name.to_lowercase());
+            self.add(&path, Route::ProviderAction(plugin.clone(), action.clone()))?;
+        }
+        for kind in &revision.manifest().types {
             let types: Vec<String> = kind.name.split('/').map(str::to_lowercase).collect();
             let Some((last, outer)) = types.split_last() else { continue };
             let parents: String =
                 outer.iter().enumerate().map(|(depth, word)| format!("{word}/{{n{depth}}}/")).collect();
             let list = format!("{GROUP}/{provider}/{parents}{last}");
             let resource = format!("{list}/{{n{}}}", outer.len());
-            let (plugin, name) = (plugin.clone(), kind.name.clone());
+            let own = Type { plugin: plugin.clone(), name: kind.name.clone() };
             if outer.is_empty() {
-                let everywhere = format!("/subscriptions/{{s}}/{provider}/{last}");
-                self.add(&everywhere, Route::List { plugin: plugin.clone(), kind: name.clone() })?;
+                self.add(&format!("{SUBSCRIPTION}/{provider}/{last}"), Route::List(own.clone()))?;
             }
-            self.add(&list, Route::List { plugin: plugin.clone(), kind: name.clone() })?;
-            self.add(&resource, Route::Resource { plugin: plugin.clone(), kind: name.clone() })?;
+            self.add(&list, Route::List(own.clone()))?;
+            self.add(&resource, Route::Resource(own.clone()))?;
+            self.add(&format!("{resource}/{TAGS}"), Route::ResourceTags(own.clone()))?;
             for action in &kind.actions {
                 let path = format!("{resource}/{}", action.name.to_lowercase());
-                self.add(&path, Route::Action { plugin: plugin.clone(), kind: name.clone(), action: action.clone() })?;
+                self.add(&path, Route::Action(own.clone(), action.clone()))?;
             }
         }
         Ok(())
@@ -145,58 +212,104 @@ impl Router {
         let lower = path.to_ascii_lowercase();
         let segments = segments(&path)?;
         let segment = |index: usize| segments.get(index).cloned().unwrap_or_default();
-        let unknown = || match segments.first() {
-            Some(first) if first.eq_ignore_ascii_case("subscriptions") || first.eq_ignore_ascii_case("providers") => {
-                ArmError::missing_subscription()
-            }
-            _ => ArmError::unknown_path(&path),
+        let is = |index: usize, word: &str| segments.get(index).is_some_and(|found| found.eq_ignore_ascii_case(word));
+        let unknown = || match is(0, "providers") {
+            true => ArmError::missing_subscription(),
+            false => ArmError::unknown_path(&path),
         };
         let matched = self.routes.at(&lower).map_err(|_| unknown())?;
-        let scope = |group: bool| Scope { subscription: segment(1), group: group.then(|| segment(3)) };
-        Ok(match matched.value {
-            Route::Groups => Target::Groups { subscription: segment(1) },
-            Route::Group => Target::Group { scope: scope(true) },
-            Route::Operation { polled } => Target::Operation { polled: *polled, id: segment(7) },
-            Route::List { plugin, kind } => {
-                Target::List { served: serve(plugin, kind, version)?, scope: scope(lower.contains("/resourcegroups/")) }
+        let scope = || Scope { subscription: segment(1), group: is(2, "resourcegroups").then(|| segment(3)) };
+        let subscription = || segment(1);
+        // What has a subscription in its path begins with it.
+        let (in_subscription, namespace) = match is(0, "subscriptions") {
+            true => (Some(subscription()), segment(3)),
+            false => (None, segment(1)),
+        };
+        let own = match matched.value {
+            Route::Tenants => Own::Tenants,
+            Route::Subscriptions => Own::Subscriptions,
+            Route::Subscription => Own::Subscription { id: subscription() },
+            Route::Locations => Own::Locations { subscription: subscription() },
+            Route::TagNames => Own::TagNames { subscription: subscription() },
+            Route::Resources => Own::Resources { scope: scope() },
+            Route::Groups => Own::Groups { subscription: subscription() },
+            Route::Group => Own::Group { scope: scope() },
+            Route::GroupAction => Own::GroupAction { scope: scope(), name: segment(4) },
+            Route::Providers => Own::Providers { subscription: in_subscription },
+            Route::Provider => Own::Provider { subscription: in_subscription, namespace },
+            Route::Registration(registration) => {
+                Own::Registration { subscription: subscription(), namespace, registration: *registration }
             }
-            Route::Resource { plugin, kind } => Target::Resource {
-                served: serve(plugin, kind, version)?,
-                id: id(plugin, kind, &segments).ok_or_else(unknown)?,
+            Route::ProviderOperations => Own::ProviderOperations { namespace },
+            Route::ProviderAction(plugin, action) => {
+                return Ok(Target::ProviderAction {
+                    provider: Provided { plugin: plugin.clone(), revision: plugin.revision() },
+                    subscription: subscription(),
+                    action: action.clone(),
+                });
+            }
+            Route::Tags => Own::Tags {
+                tagged: match scope() {
+                    Scope { subscription, group: None } => Tagged::Subscription(subscription),
+                    group => Tagged::Group(group),
+                },
             },
-            Route::Action { plugin, kind, action } => Target::Action {
-                served: serve(plugin, kind, version)?,
-                id: id(plugin, kind, &segments).ok_or_else(unknown)?,
-                action: action.clone(),
+            Route::Operation(polled) => Own::Operation {
+                polled: *polled,
+                subscription: subscription(),
+                namespace: is(2, "providers").then_some(namespace),
+                id: segments.last().cloned().unwrap_or_default(),
             },
-            Route::Provider => return Err(self.unserved(&segments, version)),
-            Route::Subscription => return Err(ArmError::unknown_path(&path)),
-        })
+            Route::List(kind) => return Ok(Target::List { served: kind.serve(version)?, scope: scope() }),
+            Route::Resource(kind) => {
+                let (served, id) = (kind.serve(version)?, kind.id(&segments).ok_or_else(unknown)?);
+                return Ok(Target::Resource { served, id });
+            }
+            Route::ResourceTags(kind) => {
+                let (served, id) = (kind.serve(version)?, kind.id(&segments).ok_or_else(unknown)?);
+                Own::Tags { tagged: Tagged::Resource { served, id } }
+            }
+            Route::Action(kind, action) => {
+                let (served, id) = (kind.serve(version)?, kind.id(&segments).ok_or_else(unknown)?);
+                return Ok(Target::Action { served, id, action: action.clone() });
+            }
+            Route::Unserved => return Err(self.unserved(&segments, version)),
+            Route::Unknown => return Err(unknown()),
+        };
+        Ok(Target::Own(own))
     }
 
     /// Why nothing is served below a provider.
     fn unserved(&self, segments: &[String], version: Option<&str>) -> ArmError {
         let providers = segments.iter().position(|segment| segment.eq_ignore_ascii_case("providers"));
         let asked = providers.and_then(|at| segments.get(at + 1)).map(String::as_str).unwrap_or_default();
-        match self.namespaces.iter().find(|served| served.eq_ignore_ascii_case(asked)) {
-            Some(served) => ArmError::unknown_type(served, version),
-            None => ArmError::unknown_namespace(asked, &self.namespaces.iter().map(String::as_str).collect::<Vec<_>>()),
+        match self.plugins.iter().find(|plugin| plugin.namespace().eq_ignore_ascii_case(asked)) {
+            Some(plugin) => ArmError::unknown_type(plugin.namespace(), version),
+            None => self.unknown_namespace(asked),
         }
+    }
+
+    pub fn unknown_namespace(&self, asked: &str) -> ArmError {
+        let served: Vec<&str> = self.plugins.iter().map(|plugin| plugin.namespace()).collect();
+        ArmError::unknown_namespace(asked, &served)
     }
 }
 
-/// The type as the active revision declares it; a revision may have been swapped since the routes were made.
-fn serve(plugin: &Arc<Plugin>, kind: &str, version: Option<&str>) -> Result<Served, ArmError> {
-    let revision = plugin.revision();
-    let kind = revision.kind(kind).cloned().ok_or_else(|| ArmError::unknown_type(plugin.namespace(), version))?;
-    Ok(Served { plugin: plugin.clone(), revision, kind })
-}
+impl Type {
+    /// The type as the active revision declares it; a revision may have been swapped since the routes were made.
+    fn serve(&self, version: Option<&str>) -> Result<Served, ArmError> {
+        let (plugin, revision) = (self.plugin.clone(), self.plugin.revision());
+        let kind = revision.kind(&self.name).cloned();
+        let kind = kind.ok_or_else(|| ArmError::unknown_type(plugin.namespace(), version))?;
+        Ok(Served { plugin, revision, kind })
+    }
 
-/// `/subscriptions/{s}/resourcegroups/{g}/providers/{ns}/{type}/{name}...`, with the types in canonical casing.
-fn id(plugin: &Plugin, kind: &str, segments: &[String]) -> Option<ResourceId> {
-    let names = segments.iter().skip(7).step_by(2);
-    let path = kind.split('/').map(str::to_owned).zip(names.cloned()).collect();
-    ResourceId::new(segments.get(1)?, segments.get(3)?, plugin.namespace(), path)
+    /// `/subscriptions/{s}/resourcegroups/{g}/providers/{ns}/{type}/{name}...`, with the types in canonical casing.
+    fn id(&self, segments: &[String]) -> Option<ResourceId> {
+        let names = segments.iter().skip(7).step_by(2);
+        let path = self.name.split('/').map(str::to_owned).zip(names.cloned()).collect();
+        ResourceId::new(segments.get(1)?, segments.get(3)?, self.plugin.namespace(), path)
+    }
 }
 
 /// The decoded words between the slashes.

@@ -2,13 +2,14 @@
 //! `present`.
 
 use floci_az_contract::Purpose;
-use hyper::StatusCode;
-use serde_json::{Value, json};
+use hyper::{Method, StatusCode};
+use serde_json::Value;
 
 use super::error::ArmError;
 use super::id::{ResourceId, Scope};
+use super::page::{self, Page};
 use super::record::Record;
-use super::request::Reply;
+use super::request::{Reply, Request};
 use super::route::Served;
 use super::{FrontDoor, write};
 use crate::imports::{Imports, Phase};
@@ -19,14 +20,29 @@ pub(super) async fn get(door: &FrontDoor, served: &Served, id: &ResourceId, vers
     Ok(Reply::json(StatusCode::OK, one(door, served, &record, Purpose::Get, version).await?))
 }
 
+pub(super) fn exists(door: &FrontDoor, id: &ResourceId) -> Result<Reply, ArmError> {
+    let found = door.inventory().get(&id.key());
+    found.map(|_| Reply::empty(StatusCode::NO_CONTENT)).ok_or_else(|| ArmError::resource_not_found(id))
+}
+
 /// Everything of a type in a subscription or group, by id.
-pub(super) async fn list(door: &FrontDoor, served: &Served, scope: &Scope, version: &str) -> Result<Reply, ArmError> {
+pub(super) async fn list(
+    door: &FrontDoor,
+    served: &Served,
+    scope: &Scope,
+    version: &str,
+    request: &Request,
+) -> Result<Reply, ArmError> {
+    if request.method != Method::GET {
+        return Err(ArmError::method_not_allowed(request.method.as_str(), "GET"));
+    }
     let kind = format!("{}/{}", served.plugin.namespace(), served.kind.name);
     let inside = door.inventory().inside(scope);
     let of_type: Vec<&Record> =
         inside.iter().map(AsRef::as_ref).filter(|record| record.id.full_type().eq_ignore_ascii_case(&kind)).collect();
-    let value = many(door, served, &of_type, Purpose::List, version).await?;
-    Ok(Reply::json(StatusCode::OK, json!({ "value": value })))
+    let (page, next) = Page::of(request)?.cut(of_type.into_iter().map(|record| (record.id.key().to_string(), record)));
+    let values = many(door, served, &page, Purpose::List, version).await?;
+    Ok(page::reply(request, values, next))
 }
 
 /// A resource as a client sees it.

@@ -1,8 +1,9 @@
 //! The `api-version` of a request: required, unless the operator said otherwise, and one that the type has.
 
-use floci_az_contract::ResourceType;
+use floci_az_contract::{Manifest, ResourceType};
 
 use super::error::ArmError;
+use super::request::Request;
 
 /// What the front door does about a missing `api-version`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,19 +16,35 @@ pub enum Strictness {
 
 /// The api-version that a request for a provider's type is answered in.
 pub fn of_type<'a>(
-    asked: Option<&'a str>,
+    request: &'a Request,
     namespace: &str,
     kind: &'a ResourceType,
     strictness: Strictness,
 ) -> Result<&'a str, ArmError> {
-    let Some(asked) = asked else {
+    let Some(asked) = request.api_version() else {
         return match (strictness, kind.newest_version()) {
             (Strictness::Lenient, Some(newest)) => Ok(newest),
             _ => Err(ArmError::missing_api_version()),
         };
     };
     let known = kind.api_versions.iter().find(|version| version.eq_ignore_ascii_case(asked));
-    known.map(String::as_str).ok_or_else(|| ArmError::no_registered_provider(namespace, kind, asked))
+    known.map(String::as_str).ok_or_else(|| {
+        // As Azure does, the refusal names the region, if the body has one.
+        let body = request.object().unwrap_or_default();
+        let location = body.get("location").and_then(|location| location.as_str()).unwrap_or_default();
+        ArmError::no_registered_provider(namespace, kind, location, asked)
+    })
+}
+
+/// The api-version that an action of a provider is answered in: any of its types' versions.
+pub fn of_provider<'a>(
+    request: &'a Request,
+    manifest: &'a Manifest,
+    strictness: Strictness,
+) -> Result<&'a str, ArmError> {
+    let mut answers = manifest.types.iter().map(|kind| of_type(request, &manifest.namespace, kind, strictness));
+    let first = answers.next().unwrap_or_else(|| Err(ArmError::missing_api_version()));
+    first.or_else(|refused| answers.find_map(Result::ok).ok_or(refused))
 }
 
 /// The api-version of a request for what ARM itself owns: any that is well-formed.

@@ -3,10 +3,12 @@
 
 use floci_az_contract::Purpose;
 use hyper::StatusCode;
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::content::Content;
 use super::error::ArmError;
+use super::group::Group;
 use super::id::{Key, ResourceId};
 use super::inventory::Transition;
 use super::locks::Held;
@@ -39,25 +41,24 @@ pub(super) async fn put(
     let location = location::display_name(&asked, &offered)
         .ok_or_else(|| ArmError::location_not_available(&asked, &id.full_type(), &offered))?;
     let tags = tags::parse(content.tags)?;
-    let _creating = match current {
-        None => Some(hold_creation(door, &id).await?),
+    let creating = match current {
+        None => Some(hold_creation(door, &id, location).await?),
         Some(_) => None,
     };
     let desired = match current.as_deref() {
-        None => {
-            check_parent(door, &id)?;
-            Record {
-                id,
-                location: location.to_owned(),
-                tags,
-                state: State { document: content.document, private: Vec::new() },
-                provisioning: Provisioning::Creating,
-                past: Past::NeverReady,
-                schema_version: served.kind.schema_version,
-                generation: 1,
-                operation: None,
-            }
-        }
+        None => Record {
+            id,
+            location: location.to_owned(),
+            tags,
+            state: State { document: content.document, private: Vec::new() },
+            provisioning: Provisioning::Creating,
+            past: Past::NeverReady,
+            schema_version: served.kind.schema_version,
+            generation: 1,
+            operation: None,
+            created: Timestamp::now(),
+            modified: Timestamp::now(),
+        },
         Some(current) => {
             if location != current.location {
                 return Err(ArmError::location_immutable(&id, &current.location, location));
@@ -70,23 +71,41 @@ pub(super) async fn put(
         None => ("create", StatusCode::CREATED),
         Some(_) => ("replace", StatusCode::OK),
     };
-    let change = Accept { door, served, version, current: current.as_deref() };
+    let group = creating.as_ref().and_then(|creating| creating.group.clone());
+    let change = Accept { door, served, version, current: current.as_deref(), group };
+    let resource = desired.id.to_string();
     let (body, operation) = change.run(desired, purpose, Purpose::Put).await?;
     let reply = Reply::json(status, body);
     Ok(match operation {
         // A PUT ends at the resource itself, as Azure's does.
         Some(operation) => {
-            let location = url(request, &operation.resource.to_string(), version);
+            let location = url(request, &resource, version);
             reply.polled(operation_url(request, version, &operation, "asyncOperations"), location)
         }
         None => reply,
     })
 }
 
-/// What a creation holds besides its own resource: the name, which may have to be unique beyond its group, and the group.
-async fn hold_creation(door: &FrontDoor, id: &ResourceId) -> Result<(Held, Option<Held>), ArmError> {
+/// What a creation holds besides its own resource, in this order: the parent, which must not go meanwhile; the name, which
+/// may have to be unique beyond its group; the group.
+struct Creating {
+    _parent: Option<Held>,
+    _name: Held,
+    _group: Held,
+    /// The group, if it has to be created, too.
+    group: Option<Group>,
+}
+
+async fn hold_creation(door: &FrontDoor, id: &ResourceId, location: &str) -> Result<Creating, ArmError> {
+    let _parent = match id.parent() {
+        Some(parent) => Some(door.locks.write(&parent).await),
+        None => None,
+    };
+    check_parent(door, id)?;
     let name = Key::folded(&format!("{}/{}", id.full_type(), id.name()));
-    Ok((door.locks.write(&name).await, door.hold_group(&id.scope()).await?))
+    let _name = door.locks.write(&name).await;
+    let (_group, group) = door.hold_group(&id.scope(), location).await?;
+    Ok(Creating { _parent, _name, _group, group })
 }
 
 pub(super) async fn patch(
@@ -120,7 +139,7 @@ pub(super) async fn patch(
     };
     let state = State { document, private: current.state.private.clone() };
     let desired = Record { id, tags, state, ..current.changed() };
-    let change = Accept { door, served, version, current: Some(&current) };
+    let change = Accept { door, served, version, current: Some(&current), group: None };
     let (body, operation) = change.run(desired, "patch", Purpose::Patch).await?;
     let reply = Reply::json(StatusCode::OK, body);
     Ok(match operation {
@@ -132,12 +151,33 @@ pub(super) async fn patch(
     })
 }
 
+/// Changes nothing but the tags; they are what is answered.
+pub(super) async fn retag(
+    door: &FrontDoor,
+    served: &Served,
+    id: &ResourceId,
+    change: impl FnOnce(&Map<String, Value>) -> Result<Map<String, Value>, ArmError>,
+) -> Result<Map<String, Value>, ArmError> {
+    let key = id.key();
+    let _held = door.locks.write(&key).await;
+    let current = door.inventory().get(&key).ok_or_else(|| ArmError::resource_not_found(id))?;
+    check_idle(&current)?;
+    let tags = change(&current.tags)?;
+    let desired = Record { tags: tags.clone(), ..current.changed() };
+    let version = served.kind.newest_version().unwrap_or_default();
+    let change = Accept { door, served, version, current: Some(&current), group: None };
+    change.run(desired, "patch", Purpose::Patch).await?;
+    Ok(tags)
+}
+
 /// A change on its way in.
 struct Accept<'a> {
     door: &'a FrontDoor,
     served: &'a Served,
     version: &'a str,
     current: Option<&'a Record>,
+    /// The group, if it has to be created, too.
+    group: Option<Group>,
 }
 
 impl Accept<'_> {
@@ -149,7 +189,7 @@ impl Accept<'_> {
         purpose: &str,
         shown: Purpose,
     ) -> Result<(Value, Option<Operation>), ArmError> {
-        let Accept { door, served, version, current } = self;
+        let Accept { door, served, version, current, group } = self;
         let change = Change {
             purpose: purpose.to_owned(),
             api_version: (*version).to_owned(),
@@ -163,7 +203,7 @@ impl Accept<'_> {
         let failed = current.is_some_and(|current| current.provisioning == Provisioning::Failed);
         let operation = match work {
             Work::Settled if !failed => None,
-            Work::Settled | Work::Reconcile => Some(Operation::start(&desired.id, &desired.location)),
+            Work::Settled | Work::Reconcile => Some(Operation::of_resource(&desired.id, &desired.location)),
         };
         let (provisioning, past) = match operation {
             None => (Provisioning::Succeeded, Past::BeenReady),
@@ -180,7 +220,10 @@ impl Accept<'_> {
         let body = show::one(door, served, &stored, shown, version).await?;
         let key = stored.id.key();
         tracing::info!(resource = %stored.id, generation = stored.generation, "{}", provisioning.as_str());
-        door.inventory().commit(Transition::Store(stored), operation.clone()).await?;
+        let group = group.clone().map(Transition::Group);
+        let started = operation.clone().map(Transition::Operation);
+        let transitions = group.into_iter().chain([Transition::Store(stored)]).chain(started);
+        door.inventory().commit(transitions.collect()).await?;
         if operation.is_some() {
             door.wake(key);
         }

@@ -37,12 +37,16 @@ pub enum Storage {
 }
 
 /// How far the front door insists on what Azure insists on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arm {
     /// The `api-version` of a request.
     pub api_version: Presence,
     /// The resource group of a new resource.
     pub resource_group: Presence,
+    /// The subscriptions that there are from the start.
+    pub subscriptions: Vec<String>,
+    /// Whether a subscription has to be one of them.
+    pub other_subscriptions: Presence,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +84,8 @@ const STORAGE_MODE: &str = "storage.mode";
 const STORAGE_PATH: &str = "storage.persistent-path";
 const STRICT: &str = "arm.strict";
 const STRICT_GROUPS: &str = "arm.strict-groups";
+const SUBSCRIPTIONS: &str = "arm.subscriptions";
+const STRICT_SUBSCRIPTIONS: &str = "arm.strict-subscriptions";
 
 const PERSISTENT: &str = "persistent";
 const MEMORY: &str = "memory";
@@ -144,9 +150,27 @@ pub(super) fn declarations() -> Vec<Setting> {
             STRICT_GROUPS,
             Kind::Boolean,
             "false",
-            "Whether a resource is refused when its resource group was not created before, as Azure does.",
+            "Whether a resource is refused when its resource group was not created before, as Azure does; if not, the \
+             group is created with it.",
             "With true, a script has to create the group first; with false, a forgotten group goes unnoticed here.",
             "arm.strict-groups: true",
+        ),
+        declaration(
+            SUBSCRIPTIONS,
+            Kind::Text,
+            "00000000-0000-0000-0000-000000000001",
+            "The ids of the subscriptions that there are from the start, with commas between them.",
+            "Tools that pick the first subscription after their login, as az does, pick the first of these.",
+            "arm.subscriptions: 00000000-0000-0000-0000-000000000001",
+        ),
+        declaration(
+            STRICT_SUBSCRIPTIONS,
+            Kind::Boolean,
+            "false",
+            "Whether a request to another subscription than arm.subscriptions is refused, as Azure does.",
+            "With true, subscriptions are GUIDs and have to be listed; with false, any word is a subscription, and a \
+             mistyped one goes unnoticed here.",
+            "arm.strict-subscriptions: true",
         ),
     ]
 }
@@ -175,9 +199,19 @@ impl From<&Settings> for Gateway {
                 MEMORY => Storage::Memory,
                 _ => Storage::Persistent(checked(settings, STORAGE_PATH)),
             },
-            arm: Arm { api_version: presence(STRICT), resource_group: presence(STRICT_GROUPS) },
+            arm: Arm {
+                api_version: presence(STRICT),
+                resource_group: presence(STRICT_GROUPS),
+                subscriptions: words(&checked::<String>(settings, SUBSCRIPTIONS)),
+                other_subscriptions: presence(STRICT_SUBSCRIPTIONS),
+            },
         }
     }
+}
+
+/// What stands between commas.
+fn words(list: &str) -> Vec<String> {
+    list.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 /// The value of one of the settings above, which are in every [`Settings`], each with a value that its kind allows.

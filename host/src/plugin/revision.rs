@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use floci_az_contract::{Manifest, ResourceType};
+use floci_az_contract::{Action, Effect, Manifest, ResourceType};
 use sha2::{Digest as _, Sha256};
 use wasmtime::Store;
 use wasmtime::component::{HasSelf, Linker};
@@ -198,6 +198,17 @@ fn check(manifest: &Manifest) -> Result<(), String> {
     }
     if manifest.types.is_empty() {
         return Err("it declares no resource types".to_owned());
+    }
+    for Action { name, effect } in &manifest.actions {
+        if !word(name) || matches!(name.to_lowercase().as_str(), "register" | "unregister" | "operations" | "locations")
+        {
+            return Err(format!(
+                "action '{name}' of the provider has to be letters and digits, and none of the host's"
+            ));
+        }
+        if *effect != Effect::Reads {
+            return Err(format!("action '{name}' of the provider can only read: there is no resource to change"));
+        }
     }
     let mut seen: Vec<String> = Vec::new();
     for kind in &manifest.types {

@@ -11,6 +11,7 @@
 //! reason. What has been ready is repaired whatever its state says; a repair that fails changes no state, as in Azure,
 //! and is tried again, ever less often. What is being deleted is tried until it is gone.
 
+mod removal;
 mod step;
 
 use std::collections::HashMap;
@@ -23,7 +24,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
-use crate::arm::{Key, Locks};
+use crate::arm::{Key, Life, Locks};
 use crate::imports::Lender;
 use crate::plugin::Plugins;
 use step::{Step, Stepper};
@@ -54,8 +55,13 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    pub fn new(plugins: Arc<Plugins>, lender: Arc<Lender>, locks: Arc<Locks>) -> Reconciler {
-        let stepper = Stepper { plugins, lender, locks, began: Timestamp::now() };
+    pub fn new(
+        plugins: Arc<Plugins>,
+        lender: Arc<Lender>,
+        locks: Arc<Locks>,
+        wake: mpsc::UnboundedSender<Key>,
+    ) -> Reconciler {
+        let stepper = Stepper { plugins, lender, locks, wake, began: Timestamp::now() };
         let unseen = AtomicUsize::new(looked_after(&stepper).len());
         Reconciler { stepper, workers: Mutex::new(HashMap::new()), steps: Semaphore::new(AT_ONCE), unseen }
     }
@@ -206,10 +212,14 @@ fn told(ended: Result<(), JoinError>) {
     }
 }
 
-/// Everything but what has failed without ever having been ready: that waits for its user.
+/// Everything but what has failed without ever having been ready, which waits for its user; and the groups that are on
+/// their way out.
 fn looked_after(stepper: &Stepper) -> Vec<Key> {
     let records = stepper.lender.inventory.all();
-    records.iter().filter(|record| step::is_looked_after(record)).map(|record| record.id.key()).collect()
+    let resources = records.iter().filter(|record| step::is_looked_after(record)).map(|record| record.id.key());
+    let groups = stepper.lender.inventory.groups(None);
+    let groups = groups.iter().filter(|group| group.life != Life::There).map(|group| group.key());
+    resources.chain(groups).collect()
 }
 
 /// Why a resource is woken.

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::MOST_BROKEN;
+use super::removal::{self, Inside};
 use crate::arm::{Inventory, Key, Locks, Operation, Past, Provisioning, Record, State, Status, Transition};
 use crate::imports::{Imports, Lender, Phase};
 use crate::plugin::contract::{self, Fault, Next};
@@ -46,6 +48,7 @@ pub(super) struct Stepper {
     pub(super) plugins: Arc<Plugins>,
     pub(super) lender: Arc<Lender>,
     pub(super) locks: Arc<Locks>,
+    pub(super) wake: mpsc::UnboundedSender<Key>,
     /// When this gateway started: no operation waits while there is none.
     pub(super) began: Timestamp,
 }
@@ -59,8 +62,14 @@ impl Stepper {
     /// Under the resource's effects lock, which the caller holds. `broken` is how many steps in a row before this one were.
     pub(super) async fn step(&self, key: &Key, broken: u32) -> Step {
         let Some(record) = self.inventory().get(key).filter(|record| is_looked_after(record)) else {
-            return Step::Settled;
+            return match self.inventory().group(key) {
+                Some(group) => removal::of_group(self, &group).await,
+                None => Step::Settled,
+            };
         };
+        if record.provisioning == Provisioning::Deleting && removal::below(self, key).await == Inside::Something {
+            return Step::Again(removal::LOOK);
+        }
         let Some(plugin) = self.plugins.of(&record.id.namespace) else {
             tracing::warn!(resource = %record.id, "no plugin serves this resource; it is kept as it is");
             return Step::Settled;
@@ -106,6 +115,12 @@ impl Stepper {
         }
         let operation = running(self.inventory(), before.operation);
         match outcome {
+            // Put below it before it was marked, and not seen since: it has to go first.
+            Outcome::Done(_)
+                if before.provisioning == Provisioning::Deleting && !self.inventory().below(&key).is_empty() =>
+            {
+                Ok(Step::Again(Duration::ZERO))
+            }
             Outcome::Done(_) if before.provisioning == Provisioning::Deleting => self.remove(before, operation).await,
             Outcome::Done(state) => {
                 // A repair does what it can; that a change has failed is its user's to settle.
@@ -148,14 +163,20 @@ impl Stepper {
         if after.provisioning != before.provisioning {
             tracing::info!(resource = %after.id, "{}", after.provisioning.as_str());
         }
-        self.inventory().commit(Transition::Store(after), ended).await
+        let ended = ended.map(Transition::Operation);
+        self.inventory().commit([Transition::Store(after)].into_iter().chain(ended).collect()).await
     }
 
     async fn remove(&self, record: &Record, operation: Option<Operation>) -> Result<Step, crate::state::StoreError> {
         self.remove_forgotten(record).await?;
-        let ended = operation.map(|operation| operation.end(Status::Succeeded));
-        self.inventory().commit(Transition::Remove(record.clone()), ended).await?;
+        let ended = operation.map(|operation| Transition::Operation(operation.end(Status::Succeeded)));
+        self.inventory().commit([Transition::Remove(record.clone())].into_iter().chain(ended).collect()).await?;
         tracing::info!(resource = %record.id, "Deleted");
+        // Whoever waits for it to be gone.
+        let waiting = [Some(record.id.scope().key()), record.id.parent()];
+        for key in waiting.into_iter().flatten() {
+            let _ = self.wake.send(key);
+        }
         Ok(Step::Settled)
     }
 

@@ -1,4 +1,4 @@
-//! `listKeys` and `regenerateKey`.
+//! `listKeys` and `regenerateKey` of a cache, `checkNameAvailability` of the provider.
 
 use floci_az_sdk::WorkloadState;
 use floci_az_sdk::prelude::*;
@@ -8,11 +8,15 @@ use crate::administration::{Administration, Login};
 use crate::cache::Cache;
 use crate::keys::{KeyType, Keys};
 use crate::member::{invalid, shown};
+use crate::name;
 use crate::private::Private;
 use crate::server::{self, PORT, SERVER};
 use crate::settings::{Backing, Settings};
 
 pub fn invoke(call: &ActionCall, host: &dyn Host) -> Result<Answer, Rejection> {
+    if call.action == "checkNameAvailability" {
+        return name::check_availability(&call.body, host);
+    }
     let resource = call.resource()?;
     match call.action.as_str() {
         "listKeys" => Ok(Answer::ok(Private::of(&resource.state)?.keys.to_json())),

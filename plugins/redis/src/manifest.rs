@@ -52,6 +52,7 @@ pub fn manifest() -> Manifest {
     Manifest {
         programs: PROGRAMS.map(str::to_owned).to_vec(),
         settings: settings(),
+        actions: vec![Action { name: "checkNameAvailability".to_owned(), effect: Effect::Reads }],
         ..of("Microsoft.Cache", "redis", [redis])
     }
 }

@@ -174,3 +174,23 @@ fn only_the_answer_to_a_put_shows_the_keys() {
     let stored = host.stored(ID).unwrap();
     assert!(!format!("{stored:?}").contains(&primary));
 }
+
+#[test]
+fn a_name_is_available_until_it_is_taken_or_if_it_is_one() {
+    let (host, _valkey) = gateway();
+    let check = |body: Value| match host.post_to_provider::<Redis>("checkNameAvailability", body) {
+        Ok(answer) => format!("{} {:?}", answer.status(), answer.body()),
+        Err(rejection) => format!("{} {} {:?}", rejection.status, rejection.code, rejection.target),
+    };
+    let ask = |name: &str| check(json!({ "name": name, "type": "Microsoft.Cache/Redis" }));
+    assert_eq!(ask("my-cache"), "200 None");
+    host.put::<Redis>(ID, basic()).unwrap();
+    assert_eq!(ask("MY-cache"), "409 NameNotAvailable None");
+    assert_eq!(ask("no--name"), r#"400 InvalidRequestBody Some("name")"#);
+    assert_eq!(
+        check(json!({ "name": "a", "type": "Microsoft.Cache/other" })),
+        r#"400 InvalidRequestBody Some("type")"#
+    );
+    assert_eq!(check(json!({ "name": "a" })), r#"400 InvalidRequestBody Some("type")"#);
+    assert_eq!(check(Value::Null), r#"400 InvalidRequestBody Some("name")"#);
+}

@@ -93,6 +93,16 @@ impl FakeHost {
         Ok(answer)
     }
 
+    /// A POST to an action of the provider in a subscription.
+    pub fn post_to_provider<P: Provider>(&self, action: &str, body: Value) -> Result<Answer, Rejection> {
+        let manifest = P::describe();
+        let scope = format!("/subscriptions/00000000-0000-0000-0000-000000000001/providers/{}", manifest.namespace);
+        let newest = manifest.types.iter().find_map(|kind| kind.newest_version()).unwrap_or_default();
+        let target = Target::Provider { scope };
+        let call = ActionCall { action: action.to_owned(), api_version: newest.to_owned(), target, body };
+        self.purely(|| P::invoke(call, self))
+    }
+
     /// The document that a client sees: presented if the manifest says so, else as it is stored.
     pub fn show<P: Provider>(&self, id: &str, purpose: Purpose) -> Value {
         let resource = self.existing_resource(&parse(id));
