@@ -4,7 +4,6 @@ A step is a line `name <tab> seconds <tab> remark` on stdout, which run.py puts 
 time: the seconds are shown.
 """
 
-import contextlib
 import http.client
 import json
 import os
@@ -24,17 +23,18 @@ VERSION = "2024-11-01"
 PATIENCE = 60
 
 
-@contextlib.contextmanager
-def step(name):
+class step:
     """`with step("delete") as remarks`: what is appended to `remarks` is shown beside the seconds."""
-    remarks = []
-    begin = time.monotonic()
-    try:
-        yield remarks
-    except BaseException:
-        show(name, time.monotonic() - begin, "FAILED")
-        raise
-    show(name, time.monotonic() - begin, *remarks)
+
+    def __init__(self, name):
+        self.name, self.remarks = name, []
+
+    def __enter__(self):
+        self.begin = time.monotonic()
+        return self.remarks
+
+    def __exit__(self, failure, *_):
+        show(self.name, time.monotonic() - self.begin, *(["FAILED"] if failure else self.remarks))
 
 
 def show(name, seconds, *remarks):
