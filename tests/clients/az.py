@@ -85,7 +85,7 @@ def account():
     shown = az("account show")
     check(shown["state"] == "Enabled" and shown["environmentName"] == "Local", shown)
     check(len(az("account get-access-token")["accessToken"].split(".")) == 3)
-    check(SUBSCRIPTION in [each["subscriptionId"] for each in az("account list --refresh")])
+    check(SUBSCRIPTION in [each["id"] for each in az("account list --refresh")])
     check("eastus" in [place["name"] for place in az("account list-locations")])
 
 
@@ -115,7 +115,6 @@ def groups():
 
 def caches():
     refused("redis show -g mygroup -n nothing", 3, "ResourceNotFound")
-    refused("redis show -g nothing -n nothing", 3, "ResourceGroupNotFound")
     cache = create("mygroup", "myredis", "--enable-non-ssl-port --tags env=test")
     shown = az("redis show -g mygroup -n myredis")
     check(shown["id"] == cache["id"] and shown["provisioningState"] == "Succeeded", shown)
@@ -131,13 +130,13 @@ def caches():
     check(fresh["primaryKey"] != key and fresh["secondaryKey"] == keys["secondaryKey"], "not the primary key")
     authenticated(shown, fresh["primaryKey"])
 
-    az("redis update -g mygroup -n myredis --sku Standard --vm-size c1")
-    check(settled()["sku"] == {"name": "Standard", "family": "C", "capacity": 1})
+    az("redis update -g mygroup -n myredis --sku Standard --vm-size c0")
+    check(settled()["sku"] == {"name": "Standard", "family": "C", "capacity": 0})
     az("redis update -g mygroup -n myredis --set tags.owner=me redisConfiguration.maxmemory-policy=allkeys-lru")
     after = settled()
     check(after["tags"] == {"env": "test", "owner": "me"}, after)
-    check(after["redisConfiguration"]["maxmemory-policy"] == "allkeys-lru", after)
-    refused("redis create -g mygroup -n no--name -l eastus --sku Basic --vm-size c0", 1, "no--name")
+    check(after["redisConfiguration"]["maxmemoryPolicy"] == "allkeys-lru", after)
+    refused("redis create -g mygroup -n no--name -l eastus --sku Basic --vm-size c0", 1, "InvalidRequestBody")
 
 
 def verbatim(line):
@@ -199,6 +198,7 @@ def pasted():
     key = az("redis list-keys -g hurry -n quick", **wrapper)["primaryKey"]
     authenticated(cache, key)
     refused("redis show -g hurry -n nothing", 3, "ResourceNotFound", **wrapper)
+    refused("redis show -g nothing -n quick", 3, "ResourceGroupNotFound", **wrapper)
     az("group delete -n hurry -y", **wrapper)
     with step('eval "$(floci-az env)"'):
         line = f'eval "$({shlex.quote(GATEWAY)} env)" && printf %s "$ARM_METADATA_HOSTNAME" && test -s "$REQUESTS_CA_BUNDLE"'

@@ -119,7 +119,7 @@ def changes(caches, group, name, cache, keys):
         changed = caches.redis.begin_update(group, name, {"tags": {"owner": "me"}}).result()
         check(changed.tags == {"owner": "me"} and changed.provisioning_state == "Succeeded", changed.as_dict())
     with step("begin_update of sku"):
-        sku = {"name": "Standard", "family": "C", "capacity": 1}
+        sku = {"name": "Standard", "family": "C", "capacity": 0}
         changed = caches.redis.begin_update(group, name, {"sku": sku}).result()
         check(changed.sku.as_dict() == sku and changed.provisioning_state == "Succeeded", changed.as_dict())
     with step("regenerate_key"):

@@ -3,7 +3,7 @@
 usage: tests/clients/run.py [CLIENT...]        usually by `make test-clients`, which brings the clients
 
 Each client has a gateway of its own: a process with a temporary folder and free ports, that runs caches as processes.
-Those called "slow" have servers that take 3 s to start, and want tokens (`auth.mode: strict`). How much later than its
+Those called "slow" have servers that take 3 s to start, and are as strict as Azure. How much later than its
 cache a client is done is shown, not asserted.
 """
 
@@ -20,8 +20,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 PYTHON = ROOT / "target" / "azure" / "bin" / "python"
 NODE_MODULES = ROOT / "target" / "node" / "node_modules"
 FAST = {}
-# As slow as an image that has to be pulled, and as strict as Azure.
-SLOW = {"server_delay": 3, "FLOCI_AZ_AUTH_MODE": "strict"}
+# As slow as an image that has to be pulled, and as strict as Azure: tokens, groups and subscriptions have to be there.
+SLOW = {
+    "server_delay": 3,
+    "FLOCI_AZ_AUTH_MODE": "strict",
+    "FLOCI_AZ_ARM_STRICT_GROUPS": "true",
+    "FLOCI_AZ_ARM_STRICT_SUBSCRIPTIONS": "true",
+}
 # The bound is only there so that a client that hangs ends.
 CLIENT_SECONDS = 150
 

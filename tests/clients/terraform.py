@@ -1,8 +1,8 @@
 """What Terraform's azurerm provider asks for a resource group with a cache in it, from `apply` to `destroy`.
 
 Replays the requests of azurerm 5.2 one by one, with the checks that the provider makes of the answers: what it cannot do
-without, what it parses, and what it compares with the configuration. Where the provider sleeps between two requests,
-this does not; the sleeps are added up and shown, because they are what a user waits for.
+without, what it parses, and what it compares with the configuration. Where the provider sleeps for 10 or 15 s, this does
+not; those sleeps are added up and shown, because they are what a user waits for.
 
 With TF_AZURERM_BIN (a provider's executable) and terraform or tofu on PATH, the real provider follows: apply, a second
 plan that has to be empty, and destroy.
@@ -10,6 +10,7 @@ plan that has to be empty, and destroy.
 
 import base64
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -49,14 +50,14 @@ slept = []
 
 
 class waits(step):
-    """A step that also shows how long the provider itself would have slept."""
+    """A step that also shows how long the provider itself would sleep more."""
 
     def __enter__(self):
         slept.clear()
         return super().__enter__()
 
     def __exit__(self, *how):
-        self.remarks.append(f"the provider itself sleeps {sum(slept)} s")
+        self.remarks.append(f"and {sum(slept)} s that only the provider sleeps")
         super().__exit__(*how)
 
 
@@ -70,10 +71,18 @@ def get(path, version, expected=(200,), more=""):
     return ask("GET", path, version, expected, more=more)
 
 
-def sleep(seconds):
-    """Of the provider; here, just long enough to let others work."""
-    slept.append(seconds)
-    time.sleep(0.02)
+def watch(every, least, done):
+    """A wait of the provider that looks every so many seconds: here it looks often, and what it would sleep is noted.
+
+    `least` is 1 if the provider sleeps before its first look.
+    """
+    begin = time.monotonic()
+    took = 0.0
+    while not done():
+        time.sleep(0.02)
+        took = time.monotonic() - begin
+        check(took < PATIENCE, "the wait does not end")
+    slept.append(every * max(least, math.ceil(took / every)))
 
 
 def retry_after(answer):
@@ -88,11 +97,12 @@ def poll(asked, answer):
     if url:
         check(parsed.scheme == "https" and parsed.netloc == HOST, f"not an absolute URL of this gateway: {url}")
     if not url or parsed.path.lower() == asked.lower():
-        return poll_state(asked)
+        return watch(POLL_SECONDS, 1, lambda: state_of(asked) == "Succeeded")
     seconds = retry_after(answer)
+    check(seconds <= 1, "Retry-After", answer)
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        sleep(seconds)
+        time.sleep(seconds)
         polled = arm.request("GET", f"{parsed.path}?{parsed.query}")
         check(polled.status in (200, 201, 202, 204), polled)
         # What it has just been told counts, not the first answer.
@@ -103,43 +113,23 @@ def poll(asked, answer):
         state = (polled.body.get("properties") or {}).get("provisioningState") or polled.body.get("status")
         check(state in ("InProgress", "Succeeded"), polled)
         if state == "Succeeded":
-            return
+            return None
     raise AssertionError(f"{url} does not end")
 
 
-def poll_state(path):
-    """The other way of go-azure-sdk, for an answer without an operation: the resource's own state."""
-    version = VERSION if path == CACHE_PATH else GROUP_VERSION
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        sleep(POLL_SECONDS)
-        state = get(path, version).body["properties"]["provisioningState"]
-        check(state not in ("Failed", "Canceled"), state)
-        if state == "Succeeded":
-            return
-    raise AssertionError(f"{path} does not end")
+def state_of(path):
+    state = get(path, VERSION if path == CACHE_PATH else GROUP_VERSION).body["properties"]["provisioningState"]
+    check(state == "Succeeded" or state in PENDING, f"unexpected state {state}")
+    return state
+
+
+def until_succeeded():
+    watch(STATE_SECONDS, 0, lambda: state_of(CACHE_PATH) == "Succeeded")
 
 
 def until_gone(path, version):
     """A deletion is watched by asking for what is deleted, whatever the answer's headers say."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        sleep(POLL_SECONDS)
-        if get(path, version, (200, 404)).status == 404:
-            return
-    raise AssertionError(f"{path} does not go")
-
-
-def until_succeeded():
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        cache = get(CACHE_PATH, VERSION).body
-        state = cache["properties"]["provisioningState"]
-        if state == "Succeeded":
-            return
-        check(state in PENDING, f"unexpected state {state}")
-        sleep(STATE_SECONDS)
-    raise AssertionError("the cache does not become Succeeded")
+    watch(POLL_SECONDS, 1, lambda: get(path, version, (200, 404)).status == 404)
 
 
 def metadata():

@@ -113,7 +113,7 @@ async function main() {
     assert.deepEqual((await all(redis.listByResourceGroup(group))).map((each) => each.id), [cache.id]);
   });
   await step("beginUpdateAndWait of tags and sku", async () => {
-    const sku = { name: "Standard", family: "C", capacity: 1 };
+    const sku = { name: "Standard", family: "C", capacity: 0 };
     const changed = await redis.beginUpdateAndWait(group, name, { tags: { owner: "me" }, sku });
     assert.equal(changed.provisioningState, "Succeeded");
     assert.deepEqual([changed.tags, changed.sku], [{ owner: "me" }, sku]);
