@@ -26,6 +26,10 @@ exec {server} "$@"
 """
 
 
+class NotReady(Exception):
+    """The gateway did not start, or its certificate is not to be had."""
+
+
 class Gateway:
     """`with Gateway("fast") as gateway`: running and ready inside, gone with all that it made outside."""
 
@@ -67,7 +71,7 @@ class Gateway:
         deadline = time.monotonic() + START_SECONDS
         while self.get("/ready")[0] != 200:
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"the gateway '{self.name}' did not become ready:\n{self.last_lines()}")
+                raise NotReady(f"the gateway did not become ready:\n{self.last_lines()}")
             time.sleep(0.01)
 
     def get(self, path):
@@ -87,7 +91,7 @@ class Gateway:
         file = self.folder / "ca.pem"
         status, pem = self.get("/_floci/tls-cert")
         if status != 200:
-            raise SystemExit(f"GET /_floci/tls-cert answered {status}: {pem[:300]!r}")
+            raise NotReady(f"GET /_floci/tls-cert answered {status}: {pem[:300]!r}")
         file.write_bytes(pem)
         return file
 
@@ -120,7 +124,7 @@ def end_server(workload):
 def slow_servers(folder, seconds):
     server = shutil.which("valkey-server") or shutil.which("redis-server")
     if server is None:
-        raise SystemExit("neither valkey-server nor redis-server is on PATH; scripts/server.sh --program brings one")
+        raise NotReady("neither valkey-server nor redis-server is on PATH; scripts/server.sh --program brings one")
     folder.mkdir()
     for name in ("valkey-server", "redis-server"):
         file = folder / name
