@@ -310,7 +310,11 @@ def replay():
 
 
 MAIN = """
-terraform {{ required_providers {{ azurerm = {{ source = "hashicorp/azurerm" }} }} }}
+terraform {{
+  required_providers {{
+    azurerm = {{ source = "hashicorp/azurerm" }}
+  }}
+}}
 provider "azurerm" {{
   features {{}}
   resource_provider_registrations = "none"
@@ -330,7 +334,7 @@ resource "azurerm_redis_cache" "cache" {{
   tags                 = {{ env = "test" }}
 }}
 """
-OVERRIDE = 'provider_installation {{\n  dev_overrides {{ "hashicorp/azurerm" = "{folder}" }}\n  direct {{}}\n}}\n'
+OVERRIDE = 'provider_installation {{\n  dev_overrides {{\n    "hashicorp/azurerm" = "{folder}"\n  }}\n  direct {{}}\n}}\n'
 
 
 def real(provider, program):
