@@ -92,7 +92,7 @@ def run(client):
                 text=True,
                 start_new_session=True,
             )
-            signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
+            signal.signal(signal.SIGALRM, lambda *_: cut_off(client, process))
             signal.alarm(CLIENT_SECONDS)
             try:
                 for line in process.stdout:
@@ -107,6 +107,11 @@ def run(client):
             print(f"--- {client} ended with {process.returncode}; it said:\n{errors.read_text(errors='replace')}")
             print(f"--- the gateway's last lines:\n{gateway.last_lines()}\n---", flush=True)
     return passed, failed
+
+
+def cut_off(client, process):
+    print(f"--- {client} is cut off after {CLIENT_SECONDS} s", flush=True)
+    os.killpg(process.pid, signal.SIGKILL)
 
 
 def row(client, line):
