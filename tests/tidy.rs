@@ -69,9 +69,21 @@ fn dependencies_point_one_way() {
     for (folder, absent) in [
         (
             "host/src/arm",
-            &["crate::reconcile", "crate::server", "crate::gateway", "crate::runtime", "crate::config", "crate::admin"]
-                [..],
+            &[
+                "crate::reconcile",
+                "crate::server",
+                "crate::gateway",
+                "crate::runtime",
+                "crate::config",
+                "crate::admin",
+                "crate::identity",
+            ][..],
         ),
+        (
+            "host/src/identity",
+            &["crate::server", "crate::gateway", "crate::runtime", "crate::plugin", "crate::imports", "crate::state"],
+        ),
+        ("host/src/cli", &["crate::server", "crate::gateway", "crate::runtime", "crate::plugin", "crate::arm"]),
         ("host/src/state", &["crate::"]),
         ("host/src/config", &["crate::"]),
         (

@@ -8,10 +8,11 @@ use crate::config::Storage;
 use crate::gateway::Gateway;
 
 pub fn banner(gateway: &Gateway) -> String {
-    let address = match gateway.address() {
-        address if address.ip().is_loopback() => format!("http://localhost:{}", address.port()),
-        address => format!("http://{address}"),
+    let host = match gateway.address() {
+        address if address.ip().is_loopback() => format!("localhost:{}", address.port()),
+        address => address.to_string(),
     };
+    let address = format!("http://{host}");
     let (runtime, reason) = gateway.runtime();
     let storage = match gateway.storage() {
         Storage::Persistent(folder) => format!("persistent, in {}", folder.display()),
@@ -23,6 +24,9 @@ pub fn banner(gateway: &Gateway) -> String {
         let _ = writeln!(text, "  {name:<8} {value}");
     };
     line("address", &address);
+    if gateway.certificates().is_some() {
+        line("", &format!("https://{host} (GET /_floci/tls-cert answers the certificate to trust)"));
+    }
     line("runtime", &format!("{runtime}: {reason}"));
     line("storage", &storage);
     let mut example = None;

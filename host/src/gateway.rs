@@ -11,21 +11,25 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures_util::future::join_all;
+use rustls::ServerConfig;
 use tokio::sync::{mpsc, watch};
 
 use crate::admin::Admin;
 use crate::arm::{
     FrontDoor, Groups, Inventory, Key, Locks, Others, ResourceId, RouteConflict, Router, Strictness, Subscriptions,
 };
-use crate::config::{ConfigError, Presence, Sources, Storage};
+use crate::config::{self, ConfigError, Presence, Sources, Storage, Tls};
+use crate::identity::Identity;
+use crate::identity::ca::{CertificateError, Certificates, Names, OldestTls};
 use crate::imports::Lender;
-use crate::plugin::{Compiled, Engine, LoadError, Plugins, bundled};
+use crate::plugin::{Compiled, Engine, LoadError, Plugins, bundled, suffixes};
 use crate::ports::Ports;
 use crate::reconcile::Reconciler;
 use crate::runtime::{Picked, Runtime, RuntimeError, WorkloadKey};
-use crate::server::Server;
+use crate::server::{Doors, Limits, PROTOCOLS, Server};
 use crate::state::{Batch, Contents, Store, StoreError, Table};
 
 /// What says how the other tables are to be read.
@@ -66,12 +70,17 @@ pub enum StartError {
     Routes(#[from] RouteConflict),
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
 }
 
 /// A gateway that has bound its port and read its state, and serves once it is run.
 #[derive(Debug)]
 pub struct Gateway {
     server: Server,
+    /// None if TLS is off; so is the next.
+    certificates: Option<Arc<Certificates>>,
+    tls: Option<Arc<ServerConfig>>,
     storage: Storage,
     plugins: Arc<Plugins>,
     lender: Arc<Lender>,
@@ -79,6 +88,7 @@ pub struct Gateway {
     strictness: Strictness,
     groups: Groups,
     subscriptions: Subscriptions,
+    identity: Arc<Identity>,
     address: SocketAddr,
     /// Why the runtime is this one.
     reason: String,
@@ -89,10 +99,12 @@ impl Gateway {
         let gateway = sources.gateway()?;
         let address = SocketAddr::new(gateway.bind_address, gateway.port);
         let bind = |reason| StartError::Bind { address, reason };
-        let server = Server::bind(address).await.map_err(bind)?;
+        let server = Server::bind(address, Limits::default()).await.map_err(bind)?;
         let address = server.address().map_err(bind)?;
         let folders = Folders::make(&gateway.storage, address)?;
         let (store, mut contents, last_runtime) = open(&folders).await?;
+        let certificates = certificates(&gateway, &folders)?;
+        let tls = certificates.as_ref().map(|certificates| certificates.server_config(&PROTOCOLS, OldestTls::V12));
 
         let plugins = Plugins::load(&Engine::new()?, &folders.compiled(), bundled()).await?;
         let settings = sources.resolve(&plugins.settings())?;
@@ -112,6 +124,8 @@ impl Gateway {
         keep_runtime(&store, &lender, last_runtime).await?;
         Ok(Gateway {
             server,
+            certificates,
+            tls: tls.transpose()?,
             address,
             router: Router::new(&plugins)?,
             plugins: Arc::new(plugins),
@@ -132,13 +146,14 @@ impl Gateway {
                     Presence::Optional => Others::Accepted,
                 },
             },
+            identity: Arc::new(Identity::new(gateway.auth, folders.state.as_deref(), address.port())),
             reason,
         })
     }
 
     /// Serves until `closing` is true, and ends in good order.
     pub async fn run(self, closing: watch::Receiver<bool>) {
-        let Gateway { server, plugins, lender, .. } = self;
+        let Gateway { server, certificates, tls, plugins, lender, .. } = self;
         remove_orphans(&lender).await;
 
         let locks = Arc::new(Locks::default());
@@ -149,6 +164,7 @@ impl Gateway {
             reconciler: reconciler.clone(),
             runtime: lender.runtime.name(),
             storage: storage_name(&self.storage),
+            certificates: certificates.clone(),
         });
         let door = Arc::new(FrontDoor {
             router: self.router,
@@ -161,21 +177,30 @@ impl Gateway {
             subscriptions: self.subscriptions,
             writes: Arc::default(),
         });
+        let renewing = certificates.map(|certificates| tokio::spawn(certificates.keep_fresh()));
         let watching = tokio::spawn(watch_workloads(lender.clone(), wake));
         let reconciling = tokio::spawn(reconciler.run(woken, closing.clone()));
         let writes = door.writes.clone();
-        server.serve(door, admin, closing).await;
+        server.serve(tls, Arc::new(Doors { admin, identity: self.identity, door }), closing).await;
         // A change that outlived its connection still starts or ends workloads. Its calls have deadlines.
         let _none = writes.write().await;
         if let Err(error) = reconciling.await {
             tracing::error!(%error, "the reconcile loop broke");
         }
         watching.abort();
+        if let Some(renewing) = renewing {
+            renewing.abort();
+        }
         end_workloads(&lender, &self.storage).await;
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What clients have to trust, and None if there is plain HTTP only.
+    pub fn certificates(&self) -> Option<&Arc<Certificates>> {
+        self.certificates.as_ref()
     }
 
     pub fn plugins(&self) -> &Plugins {
@@ -197,6 +222,20 @@ fn storage_name(storage: &Storage) -> &'static str {
         Storage::Persistent(_) => "persistent",
         Storage::Memory => "memory",
     }
+}
+
+/// None if TLS is off.
+fn certificates(gateway: &config::Gateway, folders: &Folders) -> Result<Option<Arc<Certificates>>, CertificateError> {
+    let now = SystemTime::now();
+    let certificates = match &gateway.tls {
+        Tls::Off => return Ok(None),
+        Tls::Given { certificate, key } => Certificates::given(certificate, key, now)?,
+        Tls::Made => {
+            let names = Names::of(gateway.hostname.as_deref(), gateway.bind_address, suffixes());
+            Certificates::open(folders.state.as_deref(), names, now)?
+        }
+    };
+    Ok(Some(Arc::new(certificates)))
 }
 
 /// Where the gateway keeps things.

@@ -7,8 +7,10 @@
 pub mod admin;
 pub mod arm;
 pub mod banner;
+pub mod cli;
 pub mod config;
 pub mod gateway;
+pub mod identity;
 pub mod imports;
 pub mod plugin;
 pub mod ports;

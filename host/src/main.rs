@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use floci_az::banner::banner;
+use floci_az::cli::{self, CliError, Purpose, Shell, Surroundings};
 use floci_az::config::{self, Settings, Sources};
 use floci_az::gateway::Gateway;
 use floci_az::plugin::{Compiled, Engine, Plugins, bundled};
@@ -37,6 +39,24 @@ enum Command {
     Serve,
     /// Print every setting: its value, where that comes from, what it does and what it costs.
     Settings,
+    /// Print the certificate that clients of the gateway have to trust, in PEM.
+    Ca,
+    /// Print what makes az, Terraform and SDKs in this shell use the gateway: eval "$(floci-az env)"
+    Env {
+        /// Whose words are printed.
+        #[arg(long, value_enum, default_value_t = Shell::Sh)]
+        shell: Shell,
+        /// Which programs they are for.
+        #[arg(long = "for", value_enum, default_value_t = Purpose::All, value_name = "PROGRAM")]
+        purpose: Purpose,
+    },
+    /// Run az against the gateway, with a configuration of its own: floci-az az group list
+    #[command(disable_help_flag = true)]
+    Az {
+        /// What az is given.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// How the process runtime starts a program.
     #[command(name = "__exec", hide = true)]
     Exec {
@@ -50,6 +70,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Some(Command::Exec { folder, command }) => Err(process::exec(&folder, &command).into()),
+        Some(Command::Ca) => ca(arguments.config),
+        Some(Command::Env { shell, purpose }) => env(arguments.config, shell, purpose),
+        Some(Command::Az { arguments: given }) => az(arguments.config, &given),
         Some(Command::Settings) => in_runtime(settings(arguments.config)),
         Some(Command::Serve) | None => in_runtime(serve(arguments.config)),
     };
@@ -71,6 +94,32 @@ fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<
 /// A reader that has gone away (`| head`) is no error.
 fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn ca(file: Option<PathBuf>) -> anyhow::Result<()> {
+    say(&cli::ca(&gateway(file)?)?);
+    Ok(())
+}
+
+fn env(file: Option<PathBuf>, shell: Shell, purpose: Purpose) -> anyhow::Result<()> {
+    say(&cli::env(&gateway(file)?, &surroundings(), shell, purpose)?);
+    Ok(())
+}
+
+fn az(file: Option<PathBuf>, arguments: &[OsString]) -> anyhow::Result<()> {
+    let mut az = cli::az(&gateway(file)?, &surroundings(), arguments)?;
+    let program = az.get_program().to_string_lossy().into_owned();
+    // az takes the place of this program, and with it its input, output and exit code.
+    Err(CliError::NotStarted { program, reason: az.exec() }.into())
+}
+
+/// The settings of the gateway that a command is for.
+fn gateway(file: Option<PathBuf>) -> anyhow::Result<config::Gateway> {
+    Ok(Sources::read(file.as_deref(), std::env::vars_os()).gateway()?)
+}
+
+fn surroundings() -> Surroundings {
+    std::env::vars_os().collect()
 }
 
 async fn settings(file: Option<PathBuf>) -> anyhow::Result<()> {

@@ -178,7 +178,7 @@ fn the_wording_of_the_front_door() {
         &redis(&format!("/my-cache{version}")),
         Some(json!({})),
         expect![
-            "405 HttpMethodNotAllowed: The HTTP method 'POST' is not supported at this URL. Supported: GET, PUT, PATCH, DELETE."
+            "405 HttpMethodNotAllowed: The HTTP method 'POST' is not supported at this URL. Supported: GET, HEAD, PUT, PATCH, DELETE."
         ],
     );
     check(

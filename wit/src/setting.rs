@@ -13,6 +13,7 @@ pub struct Setting {
     /// Dotted path below `floci-az` (the gateway's) or below `services.<service>` (a plugin's): `max-port`.
     pub key: String,
     pub kind: Kind,
+    /// The empty one makes the setting optional: nothing is set, whatever its kind.
     pub default: String,
     /// What it does, in a sentence.
     pub effect: String,
@@ -30,6 +31,8 @@ pub enum Kind {
     Port,
     /// An IPv4 or IPv6 address.
     Address,
+    /// A DNS name or an IP address, without a port.
+    Host,
     /// Bytes: a number with an optional `b`, `kb`, `mb` or `gb` (powers of 1024), as Redis writes them.
     Size,
     /// Any text but the empty one.
@@ -66,6 +69,7 @@ impl Kind {
             },
             Kind::Port => value.parse::<u16>().ok().filter(|port| *port > 0).map(|port| port.to_string()),
             Kind::Address => value.parse::<IpAddr>().ok().map(|address| address.to_string()),
+            Kind::Host => parse_host(value),
             Kind::Size => parse_size(value).map(|_| value.to_ascii_lowercase()),
             Kind::Text => Some(value.to_owned()).filter(|text| !text.is_empty()),
             Kind::Path => Some(value.to_owned()).filter(|path| {
@@ -82,6 +86,7 @@ impl Kind {
             Kind::Boolean => "true or false".to_owned(),
             Kind::Port => "a port from 1 to 65535".to_owned(),
             Kind::Address => "an IP address such as 127.0.0.1 or ::1".to_owned(),
+            Kind::Host => "a host name such as gateway.test, or an IP address, without a port".to_owned(),
             Kind::Size => "a size such as 268435456, 512kb, 256mb or 1gb".to_owned(),
             Kind::Text => "a text that is not empty".to_owned(),
             Kind::Path => "a path, without quotes, backslashes and control characters".to_owned(),
@@ -105,7 +110,35 @@ pub(crate) fn parse_size(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(factor).filter(|bytes| *bytes > 0)
 }
 
+/// In lower case. Underscores are no part of host names, but container engines give out names that have them.
+fn parse_host(text: &str) -> Option<String> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(address.to_string());
+    }
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let label = |label: &str| {
+        (1..=63).contains(&label.len()) && label.chars().all(word) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    // All digits in the last label is an IPv4 address that is none.
+    let numeric = text.rsplit('.').next().is_some_and(|last| last.chars().all(|c| c.is_ascii_digit()));
+    let valid = text.len() <= 253 && text.split('.').all(label) && !numeric;
+    valid.then(|| text.to_ascii_lowercase())
+}
+
 impl Setting {
+    /// The value in its canonical form; the empty text, which is "not set", if the setting is optional.
+    pub fn parse(&self, value: &str) -> Result<String, InvalidValue> {
+        if self.is_optional() && value.trim().is_empty() {
+            return Ok(String::new());
+        }
+        self.kind.parse(value)
+    }
+
+    /// Whether it may be not set, which is then its default.
+    pub fn is_optional(&self) -> bool {
+        self.default.is_empty()
+    }
+
     /// The value as bytes. None if it is not a size.
     pub fn bytes(value: &str) -> Option<u64> {
         parse_size(value)
@@ -159,6 +192,32 @@ mod tests {
                 "127.0.0.1:80" is not an IP address such as 127.0.0.1 or ::1"#]],
         );
         check(
+            Kind::Host,
+            &[
+                "Gateway.test",
+                "floci_az",
+                "10.0.0.1",
+                "fe80::1",
+                "10.0.0.256",
+                "a..b",
+                "-a",
+                "a b",
+                "host:80",
+                "*.test",
+            ],
+            expect![[r#"
+                "Gateway.test" is gateway.test
+                "floci_az" is floci_az
+                "10.0.0.1" is 10.0.0.1
+                "fe80::1" is fe80::1
+                "10.0.0.256" is not a host name such as gateway.test, or an IP address, without a port
+                "a..b" is not a host name such as gateway.test, or an IP address, without a port
+                "-a" is not a host name such as gateway.test, or an IP address, without a port
+                "a b" is not a host name such as gateway.test, or an IP address, without a port
+                "host:80" is not a host name such as gateway.test, or an IP address, without a port
+                "*.test" is not a host name such as gateway.test, or an IP address, without a port"#]],
+        );
+        check(
             Kind::Size,
             &["256mb", "1GB", "1024", "0", "mb", "1tb", "99999999999999999999", "18446744073709551615gb"],
             expect![[r#"
@@ -178,5 +237,21 @@ mod tests {
                 "Docker" is docker
                 "podman" is not auto or docker"#]],
         );
+    }
+
+    #[test]
+    fn an_empty_default_makes_a_setting_optional() {
+        let setting = |default: &str| Setting {
+            key: "hostname".into(),
+            kind: Kind::Host,
+            default: default.into(),
+            effect: String::new(),
+            trade_off: String::new(),
+            example: String::new(),
+        };
+        assert_eq!(setting("").parse(" ").as_deref(), Ok(""));
+        assert_eq!(setting("").parse("GATEWAY").as_deref(), Ok("gateway"));
+        assert!(setting("").parse("a b").is_err());
+        assert!(setting("localhost").parse("").is_err());
     }
 }

@@ -6,8 +6,11 @@ use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::arm::{ArmError, Reply};
+use crate::identity::ca::Certificates;
 use crate::plugin::Plugins;
 use crate::reconcile::Reconciler;
+
+const PEM: &str = "application/x-pem-file";
 
 #[derive(Debug)]
 pub struct Admin {
@@ -17,6 +20,8 @@ pub struct Admin {
     pub runtime: &'static str,
     /// `persistent` or `memory`.
     pub storage: &'static str,
+    /// None if TLS is off.
+    pub certificates: Option<Arc<Certificates>>,
 }
 
 impl Admin {
@@ -25,6 +30,7 @@ impl Admin {
         let reply = match path {
             "/health" | "/_floci/health" => Reply::json(StatusCode::OK, self.health()),
             "/ready" => self.ready(),
+            "/_floci/tls-cert" => self.certificate(),
             _ => return None,
         };
         match *method {
@@ -52,6 +58,14 @@ impl Admin {
             "storage": self.storage,
             "plugins": plugins.collect::<Vec<_>>(),
         })
+    }
+
+    /// What a client has to trust to use HTTPS here.
+    fn certificate(&self) -> Reply {
+        match &self.certificates {
+            Some(certificates) => Reply::text(StatusCode::OK, PEM, certificates.trusted_pem()),
+            None => ArmError::tls_is_off().into(),
+        }
     }
 
     /// Every resource that was there at the start has been looked at: its workload was adopted or started again.

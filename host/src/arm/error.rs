@@ -3,6 +3,8 @@
 //! One constructor per rule, so that a rule has one wording. Texts that Azure is known to use are used as they are,
 //! with what to do appended where Azure's leaves the user alone.
 
+use std::time::Duration;
+
 use floci_az_contract::ResourceType;
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -21,11 +23,13 @@ pub struct ArmError {
     pub target: Option<String>,
     /// The methods that would have been allowed; with a 405 only.
     pub allow: Option<&'static str>,
+    /// How a caller is to prove itself; with a 401 only.
+    pub challenge: Option<String>,
 }
 
 impl ArmError {
     pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> ArmError {
-        ArmError { status, code: code.to_owned(), message: message.into(), target: None, allow: None }
+        ArmError { status, code: code.to_owned(), message: message.into(), target: None, allow: None, challenge: None }
     }
 
     pub(crate) fn at(mut self, target: impl Into<String>) -> ArmError {
@@ -316,10 +320,63 @@ impl ArmError {
         )
     }
 
+    pub fn tls_is_off() -> ArmError {
+        let message = "There is no certificate: this gateway answers plain HTTP only. Start it with tls.enabled set to true (FLOCI_AZ_TLS_ENABLED=true).";
+        ArmError::new(StatusCode::NOT_FOUND, "TlsDisabled", message)
+    }
+
+    pub fn body_too_late(limit: Duration) -> ArmError {
+        let message = format!("The request's body did not arrive within {} s.", limit.as_secs());
+        ArmError::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", message)
+    }
+
+    pub fn answer_too_late(limit: Duration) -> ArmError {
+        let message = format!(
+            "The request was not answered within {} s. If it changes something, it goes on: a GET of the resource shows what became of it.",
+            limit.as_secs()
+        );
+        ArmError::new(StatusCode::GATEWAY_TIMEOUT, "GatewayTimeout", message)
+    }
+
+    pub fn invalid_host(found: &[u8], reason: impl std::fmt::Display) -> ArmError {
+        let found = short(&String::from_utf8_lossy(found));
+        let message = format!(
+            "The request's host '{found}' is invalid: {reason}. It has to be a host name or an IP address, with an optional port, such as localhost:4577."
+        );
+        ArmError::new(StatusCode::BAD_REQUEST, "InvalidHostHeader", message)
+    }
+
+    /// What a client sent is not HTTP, or more of it than is read (`headers`, and `bytes` in them and the request line).
+    /// The protocol's own code has found the status.
+    pub fn no_request(status: StatusCode, headers: usize, bytes: u32) -> ArmError {
+        let (code, found) = match status {
+            StatusCode::URI_TOO_LONG => ("RequestUriTooLong", "The request's URI is longer than is accepted"),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+                ("RequestHeaderFieldsTooLarge", "The request's headers are more, or larger, than is accepted")
+            }
+            _ => ("BadRequest", "The bytes that were sent are not a request in HTTP/1.1 or HTTP/2"),
+        };
+        let message = format!(
+            "{found}. Supported: a request line, at most {headers} headers, {bytes} bytes in all of these, and one length of the body."
+        );
+        ArmError::new(status, code, message)
+    }
+
     pub fn shutting_down() -> ArmError {
         let message =
             "The gateway is shutting down and accepts no more changes. Try again when it has been started again.";
         ArmError::new(StatusCode::SERVICE_UNAVAILABLE, "ServerShuttingDown", message)
+    }
+
+    /// `authority` is the URL at which tokens are issued, `summary` goes into a header and has no quotes in it.
+    pub fn unauthenticated(message: impl Into<String>, authority: &str, summary: &str) -> ArmError {
+        let challenge = format!(
+            "Bearer authorization_uri=\"{authority}\", error=\"invalid_token\", error_description=\"{summary}\""
+        );
+        ArmError {
+            challenge: Some(challenge),
+            ..ArmError::new(StatusCode::UNAUTHORIZED, "AuthenticationFailed", message)
+        }
     }
 
     /// The gateway itself failed; nothing was stored.

@@ -69,6 +69,11 @@ pub fn normalised(location: &str) -> String {
     location.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
 }
 
+/// Azure's public regions, by the names that clients write: `eastus`.
+pub fn regions() -> impl Iterator<Item = String> {
+    REGIONS.iter().map(|region| normalised(region))
+}
+
 /// The regions that a type is offered in.
 pub fn of_type(kind: &ResourceType) -> Vec<&str> {
     match kind.locations.as_slice() {

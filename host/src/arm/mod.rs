@@ -41,6 +41,7 @@ pub use error::ArmError;
 pub use group::{Group, Life};
 pub use id::{Key, ResourceId, Scope};
 pub use inventory::{Inventory, Transition};
+pub use location::regions;
 pub use locks::{Held, Locks};
 pub use operation::{Operation, Status};
 pub use record::{Past, Provisioning, Record, State};

@@ -204,6 +204,9 @@ impl From<ArmError> for Reply {
         if let Some(allow) = error.allow {
             reply.headers.push(("allow", allow.to_owned()));
         }
+        if let Some(challenge) = error.challenge {
+            reply.headers.push(("www-authenticate", challenge));
+        }
         if error.status == StatusCode::SERVICE_UNAVAILABLE {
             reply.headers.push(("retry-after", "1".to_owned()));
         }

@@ -213,7 +213,7 @@ impl Router {
         let segments = segments(&path)?;
         let segment = |index: usize| segments.get(index).cloned().unwrap_or_default();
         let is = |index: usize, word: &str| segments.get(index).is_some_and(|found| found.eq_ignore_ascii_case(word));
-        let unknown = || match is(0, "providers") {
+        let unknown = || match is(0, "providers") || is(0, "resourcegroups") {
             true => ArmError::missing_subscription(),
             false => ArmError::unknown_path(&path),
         };

@@ -1,6 +1,6 @@
 //! Settings for people: what `floci-az settings` prints.
 
-use super::settings::{Resolved, Settings};
+use super::settings::{Resolved, Settings, shown};
 
 /// Wide enough for a sentence, narrow enough for a terminal of the usual 80 columns beside the names.
 const TEXT_WIDTH: usize = 66;
@@ -24,13 +24,13 @@ fn one(resolved: &Resolved) -> String {
         ("from", origin.to_string()),
         ("variable", resolved.variable()),
         ("supported", setting.kind.supported()),
-        ("default", setting.default.clone()),
+        ("default", shown(&setting.default).to_owned()),
         ("effect", setting.effect.clone()),
         ("trade-off", setting.trade_off.clone()),
         ("example", setting.example.clone()),
     ];
     let rows = rows.iter().map(|(name, text)| format!("  {name:<11}{}\n", wrap(text).join(&format!("\n{:13}", ""))));
-    format!("{} = {value}\n{}", setting.key, rows.collect::<String>())
+    format!("{} = {}\n{}", setting.key, shown(value), rows.collect::<String>())
 }
 
 fn wrap(text: &str) -> Vec<String> {
@@ -96,9 +96,58 @@ mod tests {
               effect     The address that the port is on. In a container, 0.0.0.0 lets the
                          container's port be published.
               trade-off  Whoever reaches another address than 127.0.0.1 can manage every
-                         resource and read every key: no request is asked who it comes
-                         from.
+                         resource and read every key: anybody gets a token, even where
+                         auth.mode asks for one.
               example    bind-address: 0.0.0.0
+
+            hostname = not set
+              from       default
+              variable   FLOCI_AZ_HOSTNAME
+              supported  a host name such as gateway.test, or an IP address, without a port
+              default    not set
+              effect     One more name that clients reach the gateway by, for its
+                         certificate. It has those of this machine (localhost, *.localhost,
+                         127.0.0.1, ::1), host.docker.internal and a bind-address that is
+                         one address.
+              trade-off  Another name is another certificate, which is made at the next
+                         start; clients go on trusting it, because the authority that signs
+                         it stays.
+              example    hostname: gateway.test
+
+            tls.enabled = true
+              from       default
+              variable   FLOCI_AZ_TLS_ENABLED
+              supported  true or false
+              default    true
+              effect     Whether the port answers HTTPS too, beside HTTP. The certificate
+                         is signed by an authority that the gateway makes for itself at its
+                         first start; GET /_floci/tls-cert answers what a client has to
+                         trust.
+              trade-off  With false, what insists on HTTPS (az, Terraform, tokens of an
+                         SDK) cannot use the gateway.
+              example    tls.enabled: false
+
+            tls.cert-path = not set
+              from       default
+              variable   FLOCI_AZ_TLS_CERT_PATH
+              supported  a path, without quotes, backslashes and control characters
+              default    not set
+              effect     A certificate to serve instead of the gateway's own: a file in
+                         PEM, the server's first, then those that it is signed by. It is
+                         read when the gateway starts; tls.key-path belongs to it.
+              trade-off  Renewing it, and the names in it, are yours to look after; one
+                         that has expired stops the start.
+              example    tls.cert-path: /etc/floci-az/server.pem
+
+            tls.key-path = not set
+              from       default
+              variable   FLOCI_AZ_TLS_KEY_PATH
+              supported  a path, without quotes, backslashes and control characters
+              default    not set
+              effect     The private key of tls.cert-path: a file in PEM, without a
+                         password.
+              trade-off  Whoever can read the file can pass for the gateway.
+              example    tls.key-path: /etc/floci-az/server.key
 
             runtime = none
               from       floci-az.yml:1
@@ -151,10 +200,48 @@ mod tests {
               supported  true or false
               default    false
               effect     Whether a resource is refused when its resource group was not
-                         created before, as Azure does.
+                         created before, as Azure does; if not, the group is created with
+                         it.
               trade-off  With true, a script has to create the group first; with false, a
                          forgotten group goes unnoticed here.
               example    arm.strict-groups: true
+
+            arm.subscriptions = 00000000-0000-0000-0000-000000000001
+              from       default
+              variable   FLOCI_AZ_ARM_SUBSCRIPTIONS
+              supported  a text that is not empty
+              default    00000000-0000-0000-0000-000000000001
+              effect     The ids of the subscriptions that there are from the start, with
+                         commas between them.
+              trade-off  Tools that pick the first subscription after their login, as az
+                         does, pick the first of these.
+              example    arm.subscriptions: 00000000-0000-0000-0000-000000000001
+
+            arm.strict-subscriptions = false
+              from       default
+              variable   FLOCI_AZ_ARM_STRICT_SUBSCRIPTIONS
+              supported  true or false
+              default    false
+              effect     Whether a request to another subscription than arm.subscriptions
+                         is refused, as Azure does.
+              trade-off  With true, subscriptions are GUIDs and have to be listed; with
+                         false, any word is a subscription, and a mistyped one goes
+                         unnoticed here.
+              example    arm.strict-subscriptions: true
+
+            auth.mode = dev
+              from       default
+              variable   FLOCI_AZ_AUTH_MODE
+              supported  dev or strict
+              default    dev
+              effect     Whether a request needs an access token: with dev, any will do,
+                         and none as well; with strict, one that this gateway has issued
+                         (to any client id and secret), for itself, and that has not
+                         expired.
+              trade-off  strict shows how a client copes with a refused or expired token,
+                         but each has to log in first. It keeps nobody out: any credential
+                         gets a token.
+              example    auth.mode: strict
 
             services.cache.max-port = 6399
               from       default

@@ -8,6 +8,9 @@ use super::declared::VARIABLE_PREFIX;
 /// inherits them.
 const OF_THE_TESTS: &str = "FLOCI_AZ_TEST_";
 
+/// Names the program that `floci-az az` starts. It belongs to the shell, not to the gateway.
+const OF_AZ: &str = "FLOCI_AZ_AZ";
+
 /// One variable.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Variable {
@@ -19,7 +22,8 @@ pub(super) struct Variable {
 /// The settings among the variables, by name: an environment has no order of its own.
 pub(super) fn settings(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<Variable> {
     let named = environment.into_iter().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-    let ours = named.filter(|(name, _)| name.starts_with(VARIABLE_PREFIX) && !name.starts_with(OF_THE_TESTS));
+    let ours =
+        named.filter(|(name, _)| name.starts_with(VARIABLE_PREFIX) && !name.starts_with(OF_THE_TESTS) && name != OF_AZ);
     let mut variables: Vec<Variable> =
         ours.map(|(name, value)| Variable { name, value: value.into_string().ok() }).collect();
     variables.sort();

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use floci_az_contract::Setting;
 
 use super::declared::{Expected, Unknown};
-use super::settings::Origin;
+use super::settings::{Origin, shown};
 use super::yaml::{Found, Malformed};
 
 /// The settings cannot be used. `Display` tells every problem on a line of its own: where, what was found, what is
@@ -56,7 +56,7 @@ pub(super) enum Problem {
     #[error("{origin}: {}. {}", nothing(.origin, .unknown), instead(.unknown))]
     Unknown { origin: Origin, unknown: Unknown },
 
-    #[error("{origin}: {} is {found}. Supported: {}. The default is {}", .setting.key, .setting.kind.supported(), .setting.default)]
+    #[error("{origin}: {} is {found}. Supported: {}. The default is {}", .setting.key, .setting.kind.supported(), shown(&.setting.default))]
     Value { origin: Origin, setting: Setting, found: Found },
 
     #[error("{origin}: {key} is {found}, but it is a group of settings. Supported in it: {}", list(.known))]
@@ -64,6 +64,9 @@ pub(super) enum Problem {
 
     #[error("{origin}: {key} is set a second time, after line {earlier}. Keep one of the two")]
     Twice { origin: Origin, key: String, earlier: usize },
+
+    #[error("{origin}: {key} is set, and {missing} is not. Set both, or neither")]
+    Half { origin: Origin, key: String, missing: &'static str },
 
     #[error("{origin}: its value is not UTF-8 text. Supported: UTF-8")]
     NotText { origin: Origin },

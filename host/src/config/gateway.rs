@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use floci_az_contract::{Kind, Setting};
 
+use super::error::Problem;
 use super::settings::Settings;
 
 /// What the gateway is told by its settings.
@@ -13,9 +14,26 @@ use super::settings::Settings;
 pub struct Gateway {
     pub port: u16,
     pub bind_address: IpAddr,
+    /// One more name that clients reach the gateway by.
+    pub hostname: Option<String>,
+    pub tls: Tls,
     pub runtime: RuntimeChoice,
     pub storage: Storage,
     pub arm: Arm,
+    pub auth: AuthMode,
+}
+
+/// Whether the port answers HTTPS beside HTTP, and with whose certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    Off,
+    /// The gateway makes its own.
+    Made,
+    /// The operator's: two files in PEM.
+    Given {
+        certificate: PathBuf,
+        key: PathBuf,
+    },
 }
 
 /// What is to run workloads.
@@ -55,6 +73,15 @@ pub enum Presence {
     Optional,
 }
 
+/// Whether a request has to prove who it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMode {
+    /// No: any token is taken, and none as well.
+    Dev,
+    /// By an access token of this gateway.
+    Strict,
+}
+
 impl RuntimeChoice {
     const ALL: [RuntimeChoice; 4] =
         [RuntimeChoice::Auto, RuntimeChoice::Docker, RuntimeChoice::Process, RuntimeChoice::None];
@@ -79,6 +106,10 @@ impl FromStr for RuntimeChoice {
 
 const PORT: &str = "port";
 const BIND_ADDRESS: &str = "bind-address";
+const HOSTNAME: &str = "hostname";
+const TLS_ENABLED: &str = "tls.enabled";
+const TLS_CERTIFICATE: &str = "tls.cert-path";
+const TLS_KEY: &str = "tls.key-path";
 const RUNTIME: &str = "runtime";
 const STORAGE_MODE: &str = "storage.mode";
 const STORAGE_PATH: &str = "storage.persistent-path";
@@ -86,9 +117,15 @@ const STRICT: &str = "arm.strict";
 const STRICT_GROUPS: &str = "arm.strict-groups";
 const SUBSCRIPTIONS: &str = "arm.subscriptions";
 const STRICT_SUBSCRIPTIONS: &str = "arm.strict-subscriptions";
+const AUTH_MODE: &str = "auth.mode";
+
+/// The default of an optional setting.
+const NOT_SET: &str = "";
 
 const PERSISTENT: &str = "persistent";
 const MEMORY: &str = "memory";
+const DEV: &str = "dev";
+const STRICT_TOKENS: &str = "strict";
 
 pub(super) fn declarations() -> Vec<Setting> {
     let words = |words: &[&str]| Kind::OneOf(words.iter().map(|&word| word.to_owned()).collect());
@@ -106,9 +143,45 @@ pub(super) fn declarations() -> Vec<Setting> {
             Kind::Address,
             "127.0.0.1",
             "The address that the port is on. In a container, 0.0.0.0 lets the container's port be published.",
-            "Whoever reaches another address than 127.0.0.1 can manage every resource and read every key: no request is \
-             asked who it comes from.",
+            "Whoever reaches another address than 127.0.0.1 can manage every resource and read every key: anybody gets \
+             a token, even where auth.mode asks for one.",
             "bind-address: 0.0.0.0",
+        ),
+        declaration(
+            HOSTNAME,
+            Kind::Host,
+            NOT_SET,
+            "One more name that clients reach the gateway by, for its certificate. It has those of this machine \
+             (localhost, *.localhost, 127.0.0.1, ::1), host.docker.internal and a bind-address that is one address.",
+            "Another name is another certificate, which is made at the next start; clients go on trusting it, because \
+             the authority that signs it stays.",
+            "hostname: gateway.test",
+        ),
+        declaration(
+            TLS_ENABLED,
+            Kind::Boolean,
+            "true",
+            "Whether the port answers HTTPS too, beside HTTP. The certificate is signed by an authority that the \
+             gateway makes for itself at its first start; GET /_floci/tls-cert answers what a client has to trust.",
+            "With false, what insists on HTTPS (az, Terraform, tokens of an SDK) cannot use the gateway.",
+            "tls.enabled: false",
+        ),
+        declaration(
+            TLS_CERTIFICATE,
+            Kind::Path,
+            NOT_SET,
+            "A certificate to serve instead of the gateway's own: a file in PEM, the server's first, then those that \
+             it is signed by. It is read when the gateway starts; tls.key-path belongs to it.",
+            "Renewing it, and the names in it, are yours to look after; one that has expired stops the start.",
+            "tls.cert-path: /etc/floci-az/server.pem",
+        ),
+        declaration(
+            TLS_KEY,
+            Kind::Path,
+            NOT_SET,
+            "The private key of tls.cert-path: a file in PEM, without a password.",
+            "Whoever can read the file can pass for the gateway.",
+            "tls.key-path: /etc/floci-az/server.key",
         ),
         declaration(
             RUNTIME,
@@ -172,6 +245,16 @@ pub(super) fn declarations() -> Vec<Setting> {
              mistyped one goes unnoticed here.",
             "arm.strict-subscriptions: true",
         ),
+        declaration(
+            AUTH_MODE,
+            words(&[DEV, STRICT_TOKENS]),
+            DEV,
+            "Whether a request needs an access token: with dev, any will do, and none as well; with strict, one that \
+             this gateway has issued (to any client id and secret), for itself, and that has not expired.",
+            "strict shows how a client copes with a refused or expired token, but each has to log in first. It keeps \
+             nobody out: any credential gets a token.",
+            "auth.mode: strict",
+        ),
     ]
 }
 
@@ -194,6 +277,13 @@ impl From<&Settings> for Gateway {
         Gateway {
             port: checked(settings, PORT),
             bind_address: checked(settings, BIND_ADDRESS),
+            hostname: optional(settings, HOSTNAME),
+            tls: match (optional(settings, TLS_CERTIFICATE), optional(settings, TLS_KEY)) {
+                _ if !checked::<bool>(settings, TLS_ENABLED) => Tls::Off,
+                (Some(certificate), Some(key)) => Tls::Given { certificate: certificate.into(), key: key.into() },
+                // One without the other is incomplete, and no settings come of it.
+                _ => Tls::Made,
+            },
             runtime: checked(settings, RUNTIME),
             storage: match checked::<String>(settings, STORAGE_MODE).as_str() {
                 MEMORY => Storage::Memory,
@@ -205,6 +295,10 @@ impl From<&Settings> for Gateway {
                 subscriptions: words(&checked::<String>(settings, SUBSCRIPTIONS)),
                 other_subscriptions: presence(STRICT_SUBSCRIPTIONS),
             },
+            auth: match checked::<String>(settings, AUTH_MODE).as_str() {
+                STRICT_TOKENS => AuthMode::Strict,
+                _ => AuthMode::Dev,
+            },
         }
     }
 }
@@ -212,6 +306,22 @@ impl From<&Settings> for Gateway {
 /// What stands between commas.
 fn words(list: &str) -> Vec<String> {
     list.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// Settings that are nothing without another one.
+pub(super) fn incomplete(settings: &Settings) -> Vec<Problem> {
+    let halves = [(TLS_CERTIFICATE, TLS_KEY), (TLS_KEY, TLS_CERTIFICATE)];
+    let halved = halves.into_iter().filter(|(_, other)| optional(settings, other).is_none());
+    let given = halved.filter_map(|(key, missing)| {
+        let resolved = settings.iter().find(|resolved| resolved.setting.key == key && !resolved.value.is_empty())?;
+        Some(Problem::Half { origin: resolved.origin.clone(), key: key.to_owned(), missing })
+    });
+    given.collect()
+}
+
+/// None if it is not set.
+fn optional(settings: &Settings, key: &str) -> Option<String> {
+    settings.get(key).filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
 /// The value of one of the settings above, which are in every [`Settings`], each with a value that its kind allows.

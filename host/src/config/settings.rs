@@ -32,12 +32,17 @@ impl fmt::Display for Origin {
     }
 }
 
+/// A value for people.
+pub(super) fn shown(value: &str) -> &str {
+    if value.is_empty() { "not set" } else { value }
+}
+
 /// One setting and its value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resolved {
     /// Its key is the whole one: `services.cache.max-port`. So is that of its example, which is a line of the file.
     pub setting: Setting,
-    /// Valid for the setting's kind, in canonical form.
+    /// Valid for the setting's kind, in canonical form; empty if an optional one is not set.
     pub value: String,
     pub origin: Origin,
 }

@@ -11,7 +11,7 @@ use floci_az_contract::Setting;
 use super::declared::{Declared, Meaning, SERVICES, variable};
 use super::environment::{self, Variable};
 use super::error::{ConfigError, Problem};
-use super::gateway::Gateway;
+use super::gateway::{self, Gateway};
 use super::settings::{Origin, Resolved, Settings};
 use super::yaml::{self, Found, Line};
 
@@ -74,7 +74,8 @@ impl Sources {
     /// The gateway's own settings. Leaves those of the services aside: they are declared by plugins, and where plugins
     /// are found is itself a setting.
     pub fn gateway(&self) -> Result<Gateway, ConfigError> {
-        self.resolve_in(Scope::Gateway, &[]).map(|settings| Gateway::from(&settings))
+        let settings = self.resolve_in(Scope::Gateway, &[])?;
+        Ok(Gateway::from(&settings))
     }
 
     /// All settings, when the services and what their plugins declare are known.
@@ -93,7 +94,9 @@ impl Sources {
         let resolved = declared
             .settings()
             .map(|setting| given.remove(&setting.key).unwrap_or_else(|| Resolved::by_default(setting)));
-        Ok(Settings::new(resolved.collect()))
+        let settings = Settings::new(resolved.collect());
+        ConfigError::of(gateway::incomplete(&settings))?;
+        Ok(settings)
     }
 
     fn look_at_lines(&self, scope: Scope, declared: &Declared, findings: &mut Findings) {
@@ -154,7 +157,8 @@ impl Findings {
     fn value(&mut self, setting: &Setting, found: &Found, origin: Origin) {
         let setting = setting.clone();
         let value = match found {
-            Found::Text(text) => setting.kind.parse(text).ok(),
+            Found::Text(text) => setting.parse(text).ok(),
+            Found::Nothing if setting.is_optional() => Some(String::new()),
             Found::Nothing | Found::List | Found::Mapping => None,
         };
         match value {

@@ -115,7 +115,7 @@ fn unknown_keys_are_told_with_the_nearest_one_or_all_of_their_level() {
         expect![[r#"
             the settings have 2 problems:
               floci-az.yml:3: there is no setting stroage. The nearest is storage
-              floci-az.yml:6: there is no setting foo. Supported in its place: port, bind-address, runtime, storage, arm, services
+              floci-az.yml:6: there is no setting foo. Supported in its place: port, bind-address, hostname, tls, runtime, storage, arm, services
             `floci-az settings` prints every setting with its effect and an example
         "#]],
     );
@@ -135,10 +135,10 @@ fn unknown_keys_are_told_with_the_nearest_one_or_all_of_their_level() {
         expect![[r#"
             the settings have 5 problems:
               floci-az.yml:2: there is no setting Port. The nearest is port
-              floci-az.yml:3: floci-az is "1", but it is a group of settings. Supported in it: port, bind-address, runtime, storage, arm, services
-              floci-az.yml:4: there is no setting a b. Supported in its place: port, bind-address, runtime, storage, arm, services
+              floci-az.yml:3: floci-az is "1", but it is a group of settings. Supported in it: port, bind-address, hostname, tls, runtime, storage, arm, services
+              floci-az.yml:4: there is no setting a b. Supported in its place: port, bind-address, hostname, tls, runtime, storage, arm, services
               floci-az.yml:5: port is a mapping. Supported: a port from 1 to 65535. The default is 4577
-              floci-az.yml:6: there is no setting . Supported in its place: port, bind-address, runtime, storage, arm, services
+              floci-az.yml:6: there is no setting . Supported in its place: port, bind-address, hostname, tls, runtime, storage, arm, services
             `floci-az settings` prints every setting with its effect and an example
         "#]],
     );
@@ -158,7 +158,7 @@ fn unknown_variables_are_told_with_the_nearest_one_or_all_of_their_group() {
         ],
         expect![[r#"
             the settings have 6 problems:
-              environment variable FLOCI_AZ_: there is no such setting. Supported in its place: FLOCI_AZ_PORT, FLOCI_AZ_BIND_ADDRESS, FLOCI_AZ_RUNTIME, FLOCI_AZ_STORAGE_MODE, FLOCI_AZ_STORAGE_PERSISTENT_PATH, FLOCI_AZ_ARM_STRICT, FLOCI_AZ_ARM_STRICT_GROUPS, FLOCI_AZ_SERVICES_CACHE_ENABLED, FLOCI_AZ_SERVICES_CACHE_DEFAULT_IMAGE, FLOCI_AZ_SERVICES_CACHE_BASE_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_MEMORY
+              environment variable FLOCI_AZ_: there is no such setting. Supported in its place: FLOCI_AZ_PORT, FLOCI_AZ_BIND_ADDRESS, FLOCI_AZ_HOSTNAME, FLOCI_AZ_TLS_ENABLED, FLOCI_AZ_TLS_CERT_PATH, FLOCI_AZ_TLS_KEY_PATH, FLOCI_AZ_RUNTIME, FLOCI_AZ_STORAGE_MODE, FLOCI_AZ_STORAGE_PERSISTENT_PATH, FLOCI_AZ_ARM_STRICT, FLOCI_AZ_ARM_STRICT_GROUPS, FLOCI_AZ_SERVICES_CACHE_ENABLED, FLOCI_AZ_SERVICES_CACHE_DEFAULT_IMAGE, FLOCI_AZ_SERVICES_CACHE_BASE_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_MEMORY
               environment variable FLOCI_AZ_SERVICES_CACHE_COLOUR: there is no such setting. Supported in its place: FLOCI_AZ_SERVICES_CACHE_ENABLED, FLOCI_AZ_SERVICES_CACHE_DEFAULT_IMAGE, FLOCI_AZ_SERVICES_CACHE_BASE_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_MEMORY
               environment variable FLOCI_AZ_SERVICES_CACHE_MAX_PROT: there is no such setting. The nearest is FLOCI_AZ_SERVICES_CACHE_MAX_PORT
               environment variable FLOCI_AZ_STORAGE: there is no such setting. Supported in its place: FLOCI_AZ_STORAGE_MODE, FLOCI_AZ_STORAGE_PERSISTENT_PATH
@@ -248,7 +248,7 @@ fn lists_and_mappings_are_no_values_and_groups_take_none() {
         &[],
         expect![[r#"
             the settings have a problem:
-              floci-az.yml:1: floci-az is "4577", but it is a group of settings. Supported in it: port, bind-address, runtime, storage, arm, services
+              floci-az.yml:1: floci-az is "4577", but it is a group of settings. Supported in it: port, bind-address, hostname, tls, runtime, storage, arm, services
             `floci-az settings` prints every setting with its effect and an example
         "#]],
     );
@@ -346,6 +346,8 @@ fn the_gateways_settings_are_known_before_any_plugin() {
         Gateway {
             port: 4577,
             bind_address: 127.0.0.1,
+            hostname: None,
+            tls: Made,
             runtime: Auto,
             storage: Persistent(
                 "./data",
@@ -353,7 +355,12 @@ fn the_gateways_settings_are_known_before_any_plugin() {
             arm: Arm {
                 api_version: Required,
                 resource_group: Optional,
+                subscriptions: [
+                    "00000000-0000-0000-0000-000000000001",
+                ],
+                other_subscriptions: Optional,
             },
+            auth: Dev,
         }
     "#]]
     .assert_debug_eq(&gateway);
@@ -363,12 +370,19 @@ fn the_gateways_settings_are_known_before_any_plugin() {
         Gateway {
             port: 4577,
             bind_address: 127.0.0.1,
+            hostname: None,
+            tls: Made,
             runtime: None,
             storage: Memory,
             arm: Arm {
                 api_version: Optional,
                 resource_group: Required,
+                subscriptions: [
+                    "00000000-0000-0000-0000-000000000001",
+                ],
+                other_subscriptions: Optional,
             },
+            auth: Dev,
         }
     "#]]
     .assert_debug_eq(&gateway.gateway().unwrap());
@@ -383,14 +397,42 @@ fn every_declared_value_of_the_gateway_has_a_type() {
             Kind::Boolean => vec!["true".into(), "false".into()],
             Kind::Port => vec!["1".into(), "65535".into()],
             Kind::Address => vec!["0.0.0.0".into(), "::1".into()],
+            Kind::Host => vec!["gateway.test".into(), "::1".into()],
             Kind::Size | Kind::Text | Kind::Path => Vec::new(),
         };
         for value in values.iter().chain([&setting.default]) {
             sources(&format!("floci-az.{}: {value}\n", setting.key), &[]).gateway().unwrap();
         }
-        let example = sources(&format!("floci-az.{}\n", setting.example), &[]).resolve(&[]).unwrap();
+        // Half of a pair is refused; its other half is another example.
+        let other = match setting.key.as_str() {
+            "tls.cert-path" => "floci-az.tls.key-path: /key\n",
+            "tls.key-path" => "floci-az.tls.cert-path: /certificate\n",
+            _ => "",
+        };
+        let example = sources(&format!("floci-az.{}\n{other}", setting.example), &[]).resolve(&[]).unwrap();
         assert_ne!(example, Settings::defaults(&[]), "{}", setting.example);
     }
+}
+
+#[test]
+fn tls_has_a_certificate_of_the_gateway_or_both_files_of_the_operator() {
+    let told = |variables: &[(&str, &str)]| match sources("", variables).gateway() {
+        Ok(gateway) => format!("{:?}", gateway.tls),
+        Err(error) => error.to_string().lines().nth(1).unwrap().to_owned(),
+    };
+    let (certificate, key) = (("FLOCI_AZ_TLS_CERT_PATH", "/c.pem"), ("FLOCI_AZ_TLS_KEY_PATH", "/c.key"));
+    let off = ("FLOCI_AZ_TLS_ENABLED", "false");
+    let unset = ("FLOCI_AZ_TLS_KEY_PATH", "");
+    let table =
+        [&[][..], &[certificate, key], &[off], &[off, certificate, key], &[certificate], &[key], &[certificate, unset]];
+    expect![[r#"
+        Made
+        Given { certificate: "/c.pem", key: "/c.key" }
+        Off
+        Off
+          environment variable FLOCI_AZ_TLS_CERT_PATH: tls.cert-path is set, and tls.key-path is not. Set both, or neither
+          environment variable FLOCI_AZ_TLS_KEY_PATH: tls.key-path is set, and tls.cert-path is not. Set both, or neither
+          environment variable FLOCI_AZ_TLS_CERT_PATH: tls.cert-path is set, and tls.key-path is not. Set both, or neither"#]].assert_eq(&table.map(told).join("\n"));
 }
 
 #[test]

@@ -4,3 +4,8 @@
 pub fn bundled() -> &'static [&'static [u8]] {
     &[include_bytes!(env!("BUNDLED_REDIS_COMPONENT"))]
 }
+
+/// What the hosts of the services are below, where a client uses Azure's own names and finds them here.
+pub fn suffixes() -> &'static [&'static str] {
+    &["redis.cache.windows.net"]
+}

@@ -24,7 +24,7 @@ pub mod imported {
     pub use super::bindings::floci::provider::{log, ports, resources, resp, settings, types, workloads};
 }
 
-pub use bundled::bundled;
+pub use bundled::{bundled, suffixes};
 pub use call::CallError;
 pub use compiled::Compiled;
 pub use engine::Engine;

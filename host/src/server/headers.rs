@@ -1,23 +1,42 @@
-//! From a reply to bytes, with the headers that every answer of ARM's carries.
+//! From a reply to an answer, with the headers that every answer of ARM's carries.
+//!
+//! No Strict-Transport-Security, which Azure's has: on localhost it would bind every other program of the machine to
+//! HTTPS, on every port.
 
 use std::fmt;
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, PRAGMA};
-use hyper::{Response, StatusCode};
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderMap, HeaderName, HeaderValue, PRAGMA, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Method, Response, StatusCode};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::arm::{Body, Reply};
 
-const REQUEST: HeaderName = HeaderName::from_static("x-ms-request-id");
+pub(super) const REQUEST: HeaderName = HeaderName::from_static("x-ms-request-id");
 const CORRELATION: HeaderName = HeaderName::from_static("x-ms-correlation-request-id");
 const CLIENT_REQUEST: HeaderName = HeaderName::from_static("x-ms-client-request-id");
+const ROUTING: HeaderName = HeaderName::from_static("x-ms-routing-request-id");
+const FAILURE_CAUSE: HeaderName = HeaderName::from_static("x-ms-failure-cause");
 const RETURN_CLIENT_REQUEST: &str = "x-ms-return-client-request-id";
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// The ids by which a request is found in a log.
+/// Characters of a client's id that are given back and logged. A GUID has 36.
+const LONGEST_ID: usize = 128;
+
+/// What is left of a subscription's requests in this hour. Clients slow down when it runs out; here it never does, and
+/// so it is always what Azure begins with, less one.
+const READS: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("x-ms-ratelimit-remaining-subscription-reads"), HeaderValue::from_static("11999"));
+const WRITES: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("x-ms-ratelimit-remaining-subscription-writes"), HeaderValue::from_static("1199"));
+const DELETES: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("x-ms-ratelimit-remaining-subscription-deletes"), HeaderValue::from_static("14999"));
+
+/// What an answer says of its request: the ids by which it is found in a log, and what it was counted as.
 #[derive(Debug)]
 pub(super) struct Ids {
     request: Uuid,
@@ -25,6 +44,7 @@ pub(super) struct Ids {
     correlation: Option<HeaderValue>,
     /// The client's, if it asked to have it back.
     client: Option<HeaderValue>,
+    remaining: Option<(HeaderName, HeaderValue)>,
 }
 
 impl fmt::Display for Ids {
@@ -38,24 +58,48 @@ impl fmt::Display for Ids {
 }
 
 impl Ids {
-    pub(super) fn of(headers: &HeaderMap) -> Ids {
+    pub(super) fn of(method: &Method, path: &str, headers: &HeaderMap) -> Ids {
         let echo =
             headers.get(RETURN_CLIENT_REQUEST).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
         Ids {
-            request: Uuid::new_v4(),
-            correlation: headers.get(CORRELATION).cloned(),
-            client: headers.get(CLIENT_REQUEST).filter(|_| echo).cloned(),
+            correlation: headers.get(CORRELATION).filter(|id| is_id(id)).cloned(),
+            client: headers.get(CLIENT_REQUEST).filter(|id| echo && is_id(id)).cloned(),
+            remaining: remaining(method, path),
+            ..Ids::unasked()
         }
+    }
+
+    /// Of what could not be read as a request.
+    pub(super) fn unasked() -> Ids {
+        Ids { request: Uuid::new_v4(), correlation: None, client: None, remaining: None }
     }
 }
 
-pub(super) fn response(reply: Reply, ids: &Ids) -> Response<Full<Bytes>> {
+/// Whatever else a client sends as its id has no place in an answer or a log.
+fn is_id(value: &HeaderValue) -> bool {
+    (1..=LONGEST_ID).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
+}
+
+fn remaining(method: &Method, path: &str) -> Option<(HeaderName, HeaderValue)> {
+    const SUBSCRIPTIONS: &str = "/subscriptions/";
+    if !path.get(..SUBSCRIPTIONS.len()).is_some_and(|start| start.eq_ignore_ascii_case(SUBSCRIPTIONS)) {
+        return None;
+    }
+    match *method {
+        Method::GET | Method::HEAD => Some(READS),
+        Method::PUT | Method::PATCH | Method::POST => Some(WRITES),
+        Method::DELETE => Some(DELETES),
+        _ => None,
+    }
+}
+
+pub(super) fn response(reply: Reply, ids: &Ids) -> Response<Bytes> {
     let (media_type, text) = match reply.body {
         Body::Nothing => (None, String::new()),
         Body::Json(body) => (Some(JSON), body.to_string()),
         Body::Text { media_type, text } => (Some(HeaderValue::from_static(media_type)), text),
     };
-    let mut response = Response::new(Full::new(Bytes::from(text)));
+    let mut response = Response::new(Bytes::from(text));
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
     if let Some(media_type) = media_type {
@@ -63,11 +107,21 @@ pub(super) fn response(reply: Reply, ids: &Ids) -> Response<Full<Bytes>> {
     }
     headers.insert(CACHE_CONTROL, NO_CACHE);
     headers.insert(PRAGMA, NO_CACHE);
-    let request = HeaderValue::from_str(&ids.request.to_string()).unwrap_or(NO_CACHE);
+    headers.insert(EXPIRES, HeaderValue::from_static("-1"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let request = text_value(&ids.request.to_string());
     headers.insert(CORRELATION, ids.correlation.clone().unwrap_or_else(|| request.clone()));
     headers.insert(REQUEST, request);
+    let now = Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+    headers.insert(ROUTING, text_value(&format!("LOCAL:{now}:{}", ids.request)));
     if let Some(client) = &ids.client {
         headers.insert(CLIENT_REQUEST, client.clone());
+    }
+    if let Some((name, value)) = &ids.remaining {
+        headers.insert(name, value.clone());
+    }
+    if reply.status.is_client_error() || reply.status.is_server_error() {
+        headers.insert(FAILURE_CAUSE, HeaderValue::from_static("gateway"));
     }
     for (name, value) in reply.headers {
         match HeaderValue::try_from(value) {
@@ -80,4 +134,9 @@ pub(super) fn response(reply: Reply, ids: &Ids) -> Response<Full<Bytes>> {
         headers.remove(CONTENT_TYPE);
     }
     response
+}
+
+/// Of digits and letters, which every header can carry.
+fn text_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(NO_CACHE)
 }

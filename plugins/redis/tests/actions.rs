@@ -180,12 +180,12 @@ fn a_name_is_available_until_it_is_taken_or_if_it_is_one() {
     let (host, _valkey) = gateway();
     let check = |body: Value| match host.post_to_provider::<Redis>("checkNameAvailability", body) {
         Ok(answer) => format!("{} {:?}", answer.status(), answer.body()),
-        Err(rejection) => format!("{} {} {:?}", rejection.status, rejection.code, rejection.target),
+        Err(rejection) => format!("{} {} {:?}", rejection.status(), rejection.code(), rejection.target()),
     };
     let ask = |name: &str| check(json!({ "name": name, "type": "Microsoft.Cache/Redis" }));
-    assert_eq!(ask("my-cache"), "200 None");
+    assert_eq!(ask("cache"), "200 None");
     host.put::<Redis>(ID, basic()).unwrap();
-    assert_eq!(ask("MY-cache"), "409 NameNotAvailable None");
+    assert_eq!(ask("CACHE"), "409 NameNotAvailable None");
     assert_eq!(ask("no--name"), r#"400 InvalidRequestBody Some("name")"#);
     assert_eq!(
         check(json!({ "name": "a", "type": "Microsoft.Cache/other" })),

@@ -95,7 +95,7 @@ impl FakeHost {
 
     /// A POST to an action of the provider in a subscription.
     pub fn post_to_provider<P: Provider>(&self, action: &str, body: Value) -> Result<Answer, Rejection> {
-        let manifest = P::describe();
+        let manifest = &self.manifest;
         let scope = format!("/subscriptions/00000000-0000-0000-0000-000000000001/providers/{}", manifest.namespace);
         let newest = manifest.types.iter().find_map(|kind| kind.newest_version()).unwrap_or_default();
         let target = Target::Provider { scope };
