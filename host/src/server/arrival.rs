@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::header::HOST;
 use hyper::http::request::Parts;
 use hyper::http::uri::{Authority, Scheme};
-use hyper::{Method, Request};
+use hyper::{Method, Request, Version};
 
 use super::Limits;
 use crate::arm::{self, ArmError};
@@ -20,13 +21,36 @@ pub(super) struct Entrance {
     pub local: SocketAddr,
 }
 
-/// The whole request, or why there is none. After an error the body is not read to its end.
+/// The whole request, or why there is none. After an error, what is left of the body is not worth waiting for.
 pub(super) async fn arrive(
     request: Request<Incoming>,
     entrance: &Entrance,
     limits: &Limits,
 ) -> Result<arm::Request, ArmError> {
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
+    match take(&head, &mut body, entrance, limits).await {
+        Ok((base, bytes)) => {
+            Ok(arm::Request::new(head.method, head.uri.path(), head.uri.query(), head.headers, base, bytes))
+        }
+        Err(refusal) => {
+            // An answer before the body's end is followed by a reset of the stream, to which some clients (curl before 8)
+            // lose it. With HTTP/1 the connection is closed, and lingers.
+            if head.version == Version::HTTP_2 {
+                let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+                let _ = tokio::time::timeout(limits.linger, rest).await;
+            }
+            Err(refusal)
+        }
+    }
+}
+
+/// What the client calls this gateway, and the body.
+async fn take(
+    head: &Parts,
+    body: &mut Incoming,
+    entrance: &Entrance,
+    limits: &Limits,
+) -> Result<(String, Bytes), ArmError> {
     if head.method == Method::CONNECT {
         return Err(ArmError::method_not_allowed("CONNECT", "GET, HEAD, PUT, PATCH, POST, DELETE"));
     }
@@ -34,19 +58,18 @@ pub(super) async fn arrive(
     if !head.uri.path().starts_with('/') {
         return Err(ArmError::malformed_path(head.uri.path()));
     }
-    let base = format!("{}://{}", entrance.scheme, authority(&head, entrance.local)?);
+    let base = format!("{}://{}", entrance.scheme, authority(head, entrance.local)?);
     // Said before it is sent: a client that asks first (Expect: 100-continue) then spares itself the sending.
     if body.size_hint().lower() > limits.body_bytes as u64 {
         return Err(ArmError::too_large(limits.body_bytes));
     }
     let body = tokio::time::timeout(limits.body_arrival, Limited::new(body, limits.body_bytes).collect()).await;
-    let body = match body {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(ArmError::too_large(limits.body_bytes)),
-        Ok(Err(error)) => return Err(ArmError::unreadable_body(error)),
-        Err(_) => return Err(ArmError::body_too_late(limits.body_arrival)),
-    };
-    Ok(arm::Request::new(head.method, head.uri.path(), head.uri.query(), head.headers, base, body))
+    match body {
+        Ok(Ok(body)) => Ok((base, body.to_bytes())),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ArmError::too_large(limits.body_bytes)),
+        Ok(Err(error)) => Err(ArmError::unreadable_body(error)),
+        Err(_) => Err(ArmError::body_too_late(limits.body_arrival)),
+    }
 }
 
 /// What the client calls this gateway, so that the URLs it is given lead back here. The request's own target comes

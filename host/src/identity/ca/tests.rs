@@ -235,7 +235,7 @@ fn an_own_certificate_that_nobody_could_use_stops_the_start() {
         FOLDER/server.key (tls.key-path) cannot be read: No such file or directory (os error 2). Supported: a file in PEM that this user can read
         FOLDER/server.pem (tls.cert-path) holds no certificate. Supported: PEM, which begins with -----BEGIN CERTIFICATE-----
         FOLDER/server.pem (tls.cert-path) holds no certificate. Supported: PEM, which begins with -----BEGIN CERTIFICATE-----
-        FOLDER/server.key (tls.key-path) is not the private key of FOLDER/server.pem (tls.cert-path): it is no certificate and private key in PEM that belong together: no items found. Supported: the key that belongs to the first certificate, in PEM and without a password
-        FOLDER/server.key (tls.key-path) is not the private key of FOLDER/server.pem (tls.cert-path): it is no certificate and private key in PEM that belong together: keys may not be consistent: KeyMismatch. Supported: the key that belongs to the first certificate, in PEM and without a password
+        FOLDER/server.key (tls.key-path) is not the private key of FOLDER/server.pem (tls.cert-path): no items found. Supported: the key that belongs to the first certificate, in PEM and without a password
+        FOLDER/server.key (tls.key-path) is not the private key of FOLDER/server.pem (tls.cert-path): keys may not be consistent: KeyMismatch. Supported: the key that belongs to the first certificate, in PEM and without a password
         the certificate in FOLDER/server.pem (tls.cert-path) ended at 1973-10-28T23:00:00Z. Renew it, or leave tls.cert-path and tls.key-path out: then the gateway makes one"#]].assert_eq(&table.join("\n"));
 }

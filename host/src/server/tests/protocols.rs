@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use expect_test::expect;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper::{Method, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -32,15 +32,15 @@ pub(super) fn client(
     config
 }
 
-fn request(method: Method, target: &str, headers: &[(&str, &str)]) -> hyper::Request<Empty<Bytes>> {
+fn request(method: Method, target: &str, headers: &[(&str, &str)]) -> hyper::Request<Full<Bytes>> {
     let builder =
         headers.iter().fold(hyper::Request::builder(), |builder, (name, value)| builder.header(*name, *value));
-    builder.method(method).uri(target).body(Empty::new()).unwrap()
+    builder.method(method).uri(target).body(Full::default()).unwrap()
 }
 
 async fn over_http1(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    request: hyper::Request<Empty<Bytes>>,
+    request: hyper::Request<Full<Bytes>>,
 ) -> Response<Incoming> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(io)).await.unwrap();
     tokio::spawn(connection);
@@ -49,7 +49,7 @@ async fn over_http1(
 
 async fn over_http2(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    request: hyper::Request<Empty<Bytes>>,
+    request: hyper::Request<Full<Bytes>>,
 ) -> Response<Incoming> {
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(io)).await.unwrap();
     tokio::spawn(connection);
@@ -94,6 +94,25 @@ async fn a_head_request_is_answered_without_a_body_in_both_versions() {
         assert_ne!(response.headers()["content-length"], "0");
         assert!(in_time(response.into_body().collect()).await.unwrap().to_bytes().is_empty());
     }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn http2_has_the_same_bounds() {
+    let server = start(Limits { body_bytes: 1024, answer: Duration::from_millis(200), ..Limits::default() }).await;
+    let mut large = request(Method::PUT, "http://localhost/x", &[]);
+    *large.body_mut() = Full::from("x".repeat(4 << 20));
+    for (request, status, code) in [
+        (large, 413, "RequestEntityTooLarge"),
+        (request(Method::GET, "http://user@localhost/x", &[]), 400, "InvalidHostHeader"),
+        (request(Method::GET, "http://localhost/held", &[]), 504, "GatewayTimeout"),
+    ] {
+        let response = over_http2(server.connect().await, request).await;
+        assert_eq!(response.status(), status);
+        assert_eq!(json(response).await["error"]["code"], code);
+    }
+    let huge = request(Method::GET, "http://localhost/x", &[("x-huge", &"h".repeat(70_000))]);
+    assert_eq!(over_http2(server.connect().await, huge).await.status(), 431);
     server.end().await;
 }
 
