@@ -167,6 +167,8 @@ def resources():
         check([each["name"] for each in az(f"resource list {choice}")] == ["myredis"], choice)
     check(az("resource list --tag owner=nobody") == [])
     check(az(f"resource show --ids {cache['id']}")["properties"]["hostName"])
+    shown = az("resource show -g mygroup -n myredis --resource-type Microsoft.Cache/redis")
+    check(shown["id"] == cache["id"], shown)
 
     az(f"tag update --resource-id {cache['id']} --operation Merge --tags a=b")
     tags = az(f"tag list --resource-id {cache['id']}")["properties"]["tags"]
@@ -181,6 +183,11 @@ def deletions():
     az("redis delete -g mygroup -n myredis -y")
     refused("redis show -g mygroup -n myredis", 3, "ResourceNotFound")
     create("mygroup", "inside")
+    passing = create("mygroup", "passing")
+    az(f"resource tag --ids {passing['id']} --tags a=b")
+    check(az(f"resource update --ids {passing['id']} --set tags.c=d")["tags"] == {"a": "b", "c": "d"})
+    az(f"resource delete --ids {passing['id']}")
+    check([each["name"] for each in az("redis list")] == ["inside"])
     az("group delete -n mygroup -y")
     check(az("group exists -n mygroup") is False)
     check(az("redis list") == [])
