@@ -1,7 +1,7 @@
 # The targets, and nothing else: what they bring is brought by scripts/, each of which says what it never does.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check build figures
+.PHONY: help run test test-clients check build figures
 
 # One folder for all of them, wherever cargo is told to build otherwise: what is tested is what runs.
 export CARGO_TARGET_DIR := $(CURDIR)/target
@@ -12,7 +12,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 help: ## Show this text.
 	@echo 'floci-az: Azure Resource Manager on localhost, with WebAssembly components as resource providers.'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'Settings: FLOCI_AZ_* variables or floci-az.yml; target/release/floci-az settings shows them all.'
 
@@ -25,6 +25,11 @@ test: ## Bring what is missing and run every test against real servers.
 	@scripts/server.sh --program
 	@scripts/python.sh
 	@scripts/test.sh
+
+test-clients: build ## Bring az and the Azure SDKs into target/, and run them against the gateway.
+	@scripts/server.sh --program
+	@scripts/clients.sh
+	@python3 tests/clients/run.py
 
 check: ## Check format, lints, documentation, licences and scripts.
 	@scripts/toolchain.sh clippy rustfmt

@@ -252,7 +252,7 @@ fn the_wording_of_the_front_door() {
         &redis(&format!("/a%2Fb{version}")),
         None,
         expect![
-            "400 InvalidRequestUri: The path '/subscriptions/my-sub/resourceGroups/my-rg/providers/Microsoft.Cache/redis/a%2Fb' is malformed: a segment is not valid percent-encoded UTF-8, or holds a '/' or a control character."
+            "400 InvalidRequestUri: The path '/subscriptions/my-sub/resourceGroups/my-rg/providers/Microsoft.Cache/redis/a%2Fb' is malformed: a segment is empty or not valid percent-encoded UTF-8, or holds a '/' or a control character."
         ],
     );
     check(
@@ -317,6 +317,19 @@ fn paths_reach_the_same_cache_in_any_casing_and_names_keep_the_last_one() {
         "/subscriptions/MY-SUB/resourceGroups/MY-RG/providers/Microsoft.Cache/Redis/MY-CACHE"
     );
     assert_eq!(cache.get().expect(200).body["name"], "MY-CACHE");
+}
+
+#[test]
+fn an_empty_segment_is_malformed_but_where_a_parent_would_be() {
+    let gateway = mocked();
+    let (arm, cache) = (gateway.arm(), gateway.arm().cache("my-cache"));
+    cache.put(&quickstart()).expect(201);
+    let get = |path: &str| arm.get(&format!("{path}?api-version={VERSION}"));
+    // As azure-mgmt-resource writes it for a resource that has no parent.
+    assert_eq!(get(&cache.path.replace("Microsoft.Cache/", "Microsoft.Cache//")).expect(200).body["name"], "my-cache");
+    for (written, empty) in [("my-rg/", "my-rg//"), ("/my-cache", "//my-cache"), ("my-sub/", "/")] {
+        assert_eq!(get(&cache.path.replacen(written, empty, 1)).expect(400).code(), "InvalidRequestUri", "{empty}");
+    }
 }
 
 #[test]

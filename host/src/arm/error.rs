@@ -302,7 +302,7 @@ impl ArmError {
 
     pub fn malformed_path(path: &str) -> ArmError {
         let message = format!(
-            "The path '{path}' is malformed: a segment is not valid percent-encoded UTF-8, or holds a '/' or a control character."
+            "The path '{path}' is malformed: a segment is empty or not valid percent-encoded UTF-8, or holds a '/' or a control character."
         );
         ArmError::new(StatusCode::BAD_REQUEST, "InvalidRequestUri", message)
     }

@@ -208,7 +208,7 @@ impl Router {
     /// What a path means, whatever the method.
     pub fn find(&self, path: &str, version: Option<&str>) -> Result<Target, ArmError> {
         // Clients put a base URL that ends in a slash before a path that begins with one.
-        let path = format!("/{}", path.trim_matches('/'));
+        let path = format!("/{}", without_empty_parent(path.trim_matches('/')));
         let lower = path.to_ascii_lowercase();
         let segments = segments(&path)?;
         let segment = |index: usize| segments.get(index).cloned().unwrap_or_default();
@@ -310,6 +310,19 @@ impl Type {
         let path = self.name.split('/').map(str::to_owned).zip(names.cloned()).collect();
         ResourceId::new(segments.get(1)?, segments.get(3)?, self.plugin.namespace(), path)
     }
+}
+
+/// azure-mgmt-resource, and so `az resource show`, writes `providers/Microsoft.Cache//redis/name`: between the two slashes
+/// would be the path of a parent. ARM takes that; an empty segment anywhere else is malformed.
+fn without_empty_parent(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        let follows_namespace = kept.iter().rev().nth(1).is_some_and(|word| word.eq_ignore_ascii_case("providers"));
+        if !(segment.is_empty() && follows_namespace) {
+            kept.push(segment);
+        }
+    }
+    kept.join("/")
 }
 
 /// The decoded words between the slashes.
