@@ -9,25 +9,6 @@ cd "$(dirname "$0")/.."
 
 say() { printf 'floci-az: %s\n' "$*" >&2; }
 
-python_clients() {
-    local wanted=tests/clients/azure.txt venv=target/azure
-    # The copy is made last, so that what was interrupted is made anew.
-    cmp -s "$wanted" "$venv/azure.txt" && return
-    # Debian's python3 comes without the part of it that makes virtual environments.
-    python3 -c 'import ensurepip, venv' 2>/dev/null ||
-        scripts/package.sh 'python3 with venv' apt-get='python3 python3-venv' dnf=python3 apk=python3 brew=python3
-    say "making $venv, which takes a minute or a few: $(paste -sd ' ' "$wanted")"
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$wanted"; then
-        say "The packages of $wanted could not be installed into $venv: pip says why, above."
-        say "Repeat the command once pip can reach its index."
-        exit 1
-    fi
-    cp "$wanted" "$venv/azure.txt"
-    say "$venv is ready: $(du -sh "$venv" | cut -f 1)"
-}
-
 node_clients() {
     local wanted=tests/clients/node folder=target/node
     cmp -s "$wanted/package-lock.json" "$folder/installed.json" && return
@@ -46,5 +27,5 @@ node_clients() {
     cp "$wanted/package-lock.json" "$folder/installed.json"
 }
 
-python_clients
+scripts/python.sh tests/clients/azure.txt target/azure
 node_clients
