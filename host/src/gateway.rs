@@ -20,6 +20,7 @@ use crate::arm::{
     Subscriptions,
 };
 use crate::config::{self, ConfigError, Presence, Sources, Storage, Tls};
+use crate::doors::Doors;
 use crate::folders::{FolderError, Folders};
 use crate::identity::Identity;
 use crate::identity::ca::{CertificateError, Certificates, Names, OldestTls};
@@ -28,7 +29,7 @@ use crate::plugin::{Compiled, Engine, LoadError, Plugins, bundled, suffixes};
 use crate::ports::Ports;
 use crate::reconcile::Reconciler;
 use crate::runtime::{Picked, Runtime, RuntimeError, WorkloadKey};
-use crate::server::{Doors, Limits, PROTOCOLS, Server};
+use crate::server::{Limits, PROTOCOLS, Server};
 use crate::state::{Batch, Contents, Store, StoreError, Table};
 
 /// What says how the other tables are to be read.
@@ -36,7 +37,7 @@ const META: Table = Table("meta");
 const FORMAT_KEY: &str = "format";
 const RUNTIME_KEY: &str = "runtime";
 /// Changes whenever rows that an earlier gateway wrote cannot be read as they are.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -159,10 +160,9 @@ impl Gateway {
         let renewing = certificates.map(|certificates| tokio::spawn(certificates.keep_fresh()));
         let watching = tokio::spawn(watch_workloads(lender.clone(), wake));
         let reconciling = tokio::spawn(reconciler.run(woken, closing.clone()));
-        let writes = door.writes.clone();
-        server.serve(tls, Arc::new(Doors { admin, identity: self.identity, door }), closing).await;
+        server.serve(tls, Arc::new(Doors { admin, identity: self.identity, door: door.clone() }), closing).await;
         // A change that outlived its connection still starts or ends workloads. Its calls have deadlines.
-        let _none = writes.write().await;
+        door.finish().await;
         if let Err(error) = reconciling.await {
             tracing::error!(%error, "the reconcile loop broke");
         }

@@ -9,6 +9,7 @@ pub mod arm;
 pub mod banner;
 pub mod cli;
 pub mod config;
+pub mod doors;
 pub mod folders;
 pub mod gateway;
 pub mod identity;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::arm::{Answer, Arm, Cache, quickstart};
-use crate::gateway::{Gateway, Runtime, wait_for};
+use crate::gateway::{Gateway, Runtime, send as send_signal, wait_for};
 
 const SUBSCRIPTION: &str = "/subscriptions/00000000-0000-0000-0000-000000000001";
 /// Any well-formed version is one of ARM's own.
@@ -175,6 +175,40 @@ fn groups_live_as_azures() {
     assert_eq!(group("DELETE", "team-d", Value::Null).expect(404).code(), "ResourceGroupNotFound");
 }
 
+#[test]
+fn many_are_created_in_one_new_group_at_once() {
+    let gateway = mocked();
+    let arm = gateway.arm();
+    std::thread::scope(|scope| {
+        for n in 0..16 {
+            let cache = cache(&arm, if n % 2 == 0 { "new" } else { "NEW" }, &format!("cache-{n}"));
+            scope.spawn(move || cache.put(&quickstart()).expect(201));
+        }
+    });
+    assert_eq!(names(&get(&arm, "/resources")).len(), 16);
+    assert_eq!(names(&get(&arm, "/resourcegroups")).len(), 1);
+}
+
+#[test]
+fn a_provider_is_not_unregistered_beside_a_creation() {
+    let gateway = mocked();
+    let arm = gateway.arm();
+    let cache = cache(&arm, "g", "my-cache");
+    for _ in 0..20 {
+        let unregister = || send(&arm, "POST", "/providers/Microsoft.Cache/unregister", Value::Null).status;
+        let (created, unregistered) = std::thread::scope(|scope| {
+            let creating = scope.spawn(|| cache.put(&quickstart()).status);
+            let unregistering = scope.spawn(unregister);
+            (creating.join().unwrap(), unregistering.join().unwrap())
+        });
+        assert!(matches!((created, unregistered), (201, 409) | (409, 200)), "{created}, {unregistered}");
+        send(&arm, "POST", "/providers/Microsoft.Cache/register", Value::Null).expect(200);
+        if created == 201 {
+            cache.remove();
+        }
+    }
+}
+
 /// The answer to polling an operation's URL until it has ended.
 fn ended(arm: &Arm, started: &Answer) -> Answer {
     let url = started.header("location").unwrap().to_owned();
@@ -220,38 +254,29 @@ fn a_group_goes_with_everything_in_it(runtime: Runtime) {
 
 #[test]
 fn nothing_is_put_into_a_group_that_is_going() {
-    // With a server that never answers, nothing in the group is gone before the test is.
-    let gateway = Gateway::with(Runtime::Process, &[]);
+    let gateway = Gateway::start(Runtime::Process);
     let arm = gateway.arm();
     let first = cache(&arm, "g", "first");
     first.create();
-    let created: usize = std::thread::scope(|scope| {
-        let deleting = scope.spawn(|| {
-            let started = send(&arm, "DELETE", "/resourcegroups/g", Value::Null).expect(202);
-            ended(&arm, &started);
-        });
-        let mut created = 0;
-        while !deleting.is_finished() {
-            let late = cache(&arm, "g", &format!("late-{created}"));
-            let answer = late.put(&quickstart());
-            match answer.status {
-                // Before it was marked, or after it was gone: then it is a new group.
-                201 => created += 1,
-                409 => assert_eq!(answer.code(), "ResourceGroupBeingDeleted"),
-                other => panic!("{other}: {:#}", answer.body),
-            }
-            if created > 5 {
-                break;
-            }
-        }
-        deleting.join().unwrap();
-        created
-    });
+    // It does not hear that it has to end, so the group cannot go yet.
+    send_signal(gateway.server_pid(), "STOP");
+    let started = send(&arm, "DELETE", "/resourcegroups/g", Value::Null).expect(202);
+    assert_eq!(get(&arm, "/resourcegroups/g")["properties"]["provisioningState"], "Deleting");
+    let late = cache(&arm, "G", "late");
+    for answer in [late.put(&quickstart()), first.put(&quickstart()), first.patch(&json!({ "tags": {} }))] {
+        assert_eq!(answer.expect(409).code(), "ResourceGroupBeingDeleted");
+    }
+    let tags = "/resourcegroups/g/providers/Microsoft.Resources/tags/default";
+    for (method, path) in [("PUT", "/resourcegroups/g"), ("PATCH", "/resourcegroups/g"), ("DELETE", tags)] {
+        let refused = send(&arm, method, path, json!({ "location": "eastus" })).expect(409);
+        assert_eq!(refused.code(), "ResourceGroupBeingDeleted", "{method} {path}");
+    }
+    let again = send(&arm, "DELETE", "/resourcegroups/g", Value::Null).expect(202);
+    assert_eq!(again.header("location"), started.header("location"), "the same operation");
+    ended(&arm, &started);
     first.get().expect(404);
-    // What is there is in a group that is there.
-    let there = names(&get(&arm, "/resources")).len();
-    let groups = names(&get(&arm, "/resourcegroups")).len();
-    assert!(there == 0 || groups == 1, "{there} resources in {groups} groups, {created} created");
+    assert!(names(&get(&arm, "/resourcegroups")).is_empty());
+    late.create();
 }
 
 #[test]
@@ -343,6 +368,9 @@ fn tags_are_a_resource_of_whatever_has_them() {
     send(&arm, "DELETE", "/resourceGroups/g/providers/Microsoft.Resources/tags/default", Value::Null)
         .expect_status(200);
     assert_eq!(get(&arm, "/resourceGroups/g")["tags"], json!({}));
+    let without = json!({ "properties": {} });
+    let refused = send(&arm, "PUT", "/providers/Microsoft.Resources/tags/default", without).expect(400);
+    assert_eq!(refused.code(), "InvalidRequestContent", "nothing is deleted by an omission");
     let unknown = "/resourceGroups/h/providers/Microsoft.Resources/tags/default";
     assert_eq!(send(&arm, "GET", unknown, Value::Null).expect(404).code(), "ResourceGroupNotFound");
 }

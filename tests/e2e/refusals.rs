@@ -214,7 +214,7 @@ fn the_wording_of_the_front_door() {
         &format!("{GROUP}/providers/Microsoft.Storage/storageAccounts/a{version}"),
         None,
         expect![
-            "404 InvalidResourceNamespace: The resource namespace 'Microsoft.Storage' is invalid. This gateway serves: Microsoft.Cache."
+            "404 InvalidResourceNamespace: The resource namespace 'Microsoft.Storage' is invalid. This gateway serves: Microsoft.Cache, Microsoft.Resources."
         ],
     );
     check(
@@ -395,6 +395,9 @@ fn a_disabled_service_says_how_to_enable_it() {
     let answer = gateway.arm().cache("my-cache").put(&quickstart()).expect(404);
     expect!["404 InvalidResourceNamespace: The resource namespace 'Microsoft.Cache' is invalid: its service is disabled in this gateway. Start it with services.redis.enabled set to true."]
         .assert_eq(&show(&answer));
+    let tags = format!("{}/providers/Microsoft.Resources/tags/default", gateway.arm().cache("my-cache").path);
+    let answer = gateway.arm().send("DELETE", &format!("{tags}?api-version={VERSION}"), None).expect(404);
+    assert_eq!(answer.code(), "InvalidResourceNamespace");
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn shortened(text: &str) -> String {
 }
 
 #[test]
-fn every_error_of_arm_has_its_status_code_and_text() {
+fn the_errors_that_azure_documents_have_their_status_code_and_text() {
     let gateway = strict();
     let arm = gateway.arm();
     let group = format!("{SUBSCRIPTION}/resourceGroups/my-rg");
@@ -104,7 +104,7 @@ fn every_error_of_arm_has_its_status_code_and_text() {
         &format!("{group}/providers/Microsoft.Nothing/things/a{V}"),
         Value::Null,
         expect![
-            "404 InvalidResourceNamespace: The resource namespace 'Microsoft.Nothing' is invalid. This gateway serves: Microsoft.Cache."
+            "404 InvalidResourceNamespace: The resource namespace 'Microsoft.Nothing' is invalid. This gateway serves: Microsoft.Cache, Microsoft.Resources."
         ],
     );
     check(

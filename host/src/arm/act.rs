@@ -4,7 +4,7 @@
 //! reconcile step under way, and holds off PUT, PATCH and DELETE until its outcome is stored.
 
 use floci_az_contract::{Action, Effect};
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 
 use super::FrontDoor;
 use super::error::ArmError;
@@ -27,7 +27,7 @@ pub(super) async fn act(
     version: &str,
     request: &Request,
 ) -> Result<Reply, ArmError> {
-    only_post(request)?;
+    request.only("POST")?;
     let body = request.action_body()?;
     let key = id.key();
     let find = || door.inventory().get(&key).ok_or_else(|| ArmError::resource_not_found(id));
@@ -47,11 +47,11 @@ pub(super) async fn act(
         }
         Effect::Writes => {
             // Told at once, and looked at again when it is this call's turn.
-            write::check_idle(&*find()?)?;
+            write::check_idle(door, &*find()?)?;
             let _effects = door.locks.effects(&key).await;
             let _write = door.locks.write(&key).await;
             let record = find()?;
-            write::check_idle(&record)?;
+            write::check_idle(door, &record)?;
             let outcome = change(door, served, &record, action, version, body, request).await;
             if outcome.is_err() {
                 // It may have had effects before it failed.
@@ -70,7 +70,7 @@ pub(super) async fn of_provider(
     action: &Action,
     request: &Request,
 ) -> Result<Reply, ArmError> {
-    only_post(request)?;
+    request.only("POST")?;
     let Provided { plugin, revision } = provider;
     let scope = format!("/subscriptions/{subscription}/providers/{}", plugin.namespace());
     let call = ActionCall {
@@ -82,13 +82,6 @@ pub(super) async fn of_provider(
     };
     let imports = Imports::lend(&door.lender, plugin, revision, Phase::Pure, scope);
     reply(revision, &revision.invoke(imports, &call).await??)
-}
-
-fn only_post(request: &Request) -> Result<(), ArmError> {
-    match request.method {
-        Method::POST => Ok(()),
-        _ => Err(ArmError::method_not_allowed(request.method.as_str(), "POST")),
-    }
 }
 
 /// An action that writes, to its end.

@@ -1,8 +1,11 @@
 //! The `$filter` of a list of resources or groups: a small part of OData, the one that ARM documents for them.
 //!
 //! `eq` and `ne` on the properties below, `substringof('part', name)`, `startswith(name, 'part')`, `and`, `or`, `not` and
-//! parentheses. `tagName` and `tagValue` speak of one tag: `tagName eq 'a' and tagValue eq 'b'` wants a tag a=b.
+//! parentheses. `tagName` and `tagValue` that are joined by one `and` speak of one tag: `tagName eq 'a' and tagValue eq 'b'`
+//! wants a tag a=b; they cannot be negated.
 //! Everything compares without regard to case but the value of a tag. Bounds: [`DEEPEST`] levels of nesting.
+
+use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
@@ -12,10 +15,10 @@ use super::error::ArmError;
 const DEEPEST: usize = 32;
 
 /// What is filtered.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Item<'a> {
     /// `Microsoft.Cache/Redis`
-    pub full_type: &'a str,
+    pub full_type: Cow<'a, str>,
     pub group: &'a str,
     pub name: &'a str,
     pub location: &'a str,
@@ -41,6 +44,10 @@ impl Property {
         ("tagName", Property::TagName),
         ("tagValue", Property::TagValue),
     ];
+
+    fn is_of_a_tag(self) -> bool {
+        matches!(self, Property::TagName | Property::TagValue)
+    }
 
     fn named(word: &str) -> Option<Property> {
         Property::ALL.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, property)| *property)
@@ -71,7 +78,7 @@ impl Filter {
     pub fn parse(text: &str) -> Result<Filter, ArmError> {
         let invalid = |why: String| ArmError::invalid_filter(text, &why);
         let tokens = tokens(text).map_err(invalid)?;
-        let mut parser = Parser { tokens: &tokens, depth: 0 };
+        let mut parser = Parser { tokens: &tokens, depth: 0, negated: 0 };
         let expression = parser.any_of().map_err(invalid)?;
         match parser.tokens {
             [] => Ok(Filter(expression)),
@@ -80,36 +87,51 @@ impl Filter {
     }
 
     pub fn matches(&self, item: &Item<'_>) -> bool {
-        // A filter that names no tag is asked once, one that does is asked of each tag.
-        self.0.holds(item, None)
-            || item
-                .tags
-                .iter()
-                .any(|(name, value)| self.0.holds(item, Some((name, value.as_str().unwrap_or_default()))))
+        self.0.holds(item)
     }
 }
 
 impl Expression {
-    fn holds(&self, item: &Item<'_>, tag: Option<(&str, &str)>) -> bool {
+    fn holds(&self, item: &Item<'_>) -> bool {
         match self {
             Expression::Compare(property, comparison, wanted) => {
                 let found = match property {
-                    Property::ResourceType => Some(item.full_type),
-                    Property::ResourceGroup => Some(item.group),
-                    Property::Name => Some(item.name),
+                    Property::ResourceType => &item.full_type,
+                    Property::ResourceGroup => item.group,
+                    Property::Name => item.name,
                     Property::Location => return compare(&squeezed(item.location), *comparison, &squeezed(wanted)),
-                    Property::TagName => tag.map(|(name, _)| name),
-                    Property::TagValue => {
-                        return tag.is_some_and(|(_, value)| compare(value, *comparison, wanted));
-                    }
+                    Property::TagName | Property::TagValue => return has_tag(item, &[self]),
                 };
-                found.is_some_and(|found| compare(&found.to_lowercase(), *comparison, &wanted.to_lowercase()))
+                compare(&found.to_lowercase(), *comparison, &wanted.to_lowercase())
             }
-            Expression::Not(inner) => !inner.holds(item, tag),
-            Expression::And(all) => all.iter().all(|one| one.holds(item, tag)),
-            Expression::Or(any) => any.iter().any(|one| one.holds(item, tag)),
+            Expression::Not(inner) => !inner.holds(item),
+            Expression::And(all) => {
+                let (of_tags, others): (Vec<&Expression>, _) = all.iter().partition(|one| one.is_of_a_tag());
+                others.iter().all(|one| one.holds(item)) && (of_tags.is_empty() || has_tag(item, &of_tags))
+            }
+            Expression::Or(any) => any.iter().any(|one| one.holds(item)),
         }
     }
+
+    fn is_of_a_tag(&self) -> bool {
+        matches!(self, Expression::Compare(Property::TagName | Property::TagValue, ..))
+    }
+
+    fn holds_for(&self, name: &str, value: &str) -> bool {
+        match self {
+            Expression::Compare(Property::TagValue, comparison, wanted) => compare(value, *comparison, wanted),
+            Expression::Compare(_, comparison, wanted) => {
+                compare(&name.to_lowercase(), *comparison, &wanted.to_lowercase())
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether there is one tag for which all of these hold.
+fn has_tag(item: &Item<'_>, all: &[&Expression]) -> bool {
+    let mut tags = item.tags.iter().map(|(name, value)| (name, value.as_str().unwrap_or_default()));
+    tags.any(|(name, value)| all.iter().all(|one| one.holds_for(name, value)))
 }
 
 fn squeezed(location: &str) -> String {
@@ -186,6 +208,8 @@ fn quoted(from: &str) -> Result<(Token, usize), String> {
 struct Parser<'a> {
     tokens: &'a [Token],
     depth: usize,
+    /// How many `not`s what comes next is below.
+    negated: usize,
 }
 
 impl Parser<'_> {
@@ -264,7 +288,10 @@ impl Parser<'_> {
             return Ok(inner);
         }
         if self.next_is_word("not") {
-            return Ok(Expression::Not(Box::new(self.one()?)));
+            self.negated += 1;
+            let inner = self.one()?;
+            self.negated -= 1;
+            return Ok(Expression::Not(Box::new(inner)));
         }
         if self.next_is_word("substringof") {
             self.expect(&Token::Open)?;
@@ -285,6 +312,9 @@ impl Parser<'_> {
         let property = self.property()?;
         let comparison = match self.next() {
             Some(Token::Word(word)) if word.eq_ignore_ascii_case("eq") => Comparison::Equal,
+            Some(Token::Word(word)) if word.eq_ignore_ascii_case("ne") && property.is_of_a_tag() => {
+                return Err("tagName and tagValue cannot be negated: 'ne'".to_owned());
+            }
             Some(Token::Word(word)) if word.eq_ignore_ascii_case("ne") => Comparison::NotEqual,
             Some(other) => return Err(format!("'eq' or 'ne' was expected where {other} is")),
             None => return Err("'eq' or 'ne' was expected at its end".to_owned()),
@@ -310,7 +340,7 @@ mod tests {
     fn matches(filter: &str) -> bool {
         let tags = json!({ "env": "Test", "team": "a'b" });
         let item = Item {
-            full_type: "Microsoft.Cache/Redis",
+            full_type: "Microsoft.Cache/Redis".into(),
             group: "My-Group",
             name: "my-cache",
             location: "East US",
@@ -337,6 +367,8 @@ mod tests {
             "name eq 'x' and name eq 'y' or name eq 'my-cache'",
             "not (name eq 'x')",
             "(((name eq 'my-cache')))",
+            "tagName eq 'none' or tagName eq 'env'",
+            "(tagName eq 'env' and tagValue eq 'Test') and (tagName eq 'team' and tagValue eq 'a''b')",
         ] {
             assert!(matches(kept), "{kept}");
         }

@@ -10,7 +10,7 @@ use super::error::{ArmError, shown};
 use super::filter::{Filter, Item};
 use super::id::{Key, Scope};
 use super::inventory::Transition;
-use super::operation::Operation;
+use super::operation::{Operation, Status};
 use super::page::{self, Page};
 use super::request::{Reply, Request, operation_url};
 use super::{FrontDoor, location, tags};
@@ -90,19 +90,19 @@ impl Group {
     }
 
     fn item(&self) -> Item<'_> {
-        Item { full_type: TYPE, group: &self.name, name: &self.name, location: &self.location, tags: &self.tags }
+        Item { full_type: TYPE.into(), group: &self.name, name: &self.name, location: &self.location, tags: &self.tags }
     }
 }
 
 pub(super) async fn answer(door: &FrontDoor, scope: &Scope, request: &Request) -> Result<Reply, ArmError> {
+    request.only("GET, HEAD, PUT, PATCH, DELETE")?;
     let found = || door.inventory().group(&scope.key()).ok_or_else(|| not_found(scope));
     match request.method {
         Method::GET => Ok(Reply::json(StatusCode::OK, found()?.body())),
         Method::HEAD => found().map(|_| Reply::empty(StatusCode::NO_CONTENT)),
         Method::PUT => put(door, scope, request).await,
         Method::PATCH => patch(door, scope, request).await,
-        Method::DELETE => delete(door, scope, request).await,
-        _ => Err(ArmError::method_not_allowed(request.method.as_str(), "GET, HEAD, PUT, PATCH, DELETE")),
+        _ => delete(door, scope, request).await,
     }
 }
 
@@ -111,9 +111,7 @@ fn not_found(scope: &Scope) -> ArmError {
 }
 
 pub(super) fn list(door: &FrontDoor, subscription: &str, request: &Request) -> Result<Reply, ArmError> {
-    if request.method != Method::GET {
-        return Err(ArmError::method_not_allowed(request.method.as_str(), "GET"));
-    }
+    request.only("GET")?;
     let filter = request.query("$filter").map(Filter::parse).transpose()?;
     let groups = door.inventory().groups(Some(subscription));
     let kept = groups.iter().filter(|group| filter.as_ref().is_none_or(|filter| filter.matches(&group.item())));
@@ -173,12 +171,12 @@ async fn delete(door: &FrontDoor, scope: &Scope, request: &Request) -> Result<Re
     let _held = door.locks.write(&key).await;
     let current = door.inventory().group(&key).ok_or_else(|| not_found(scope))?;
     let running = match current.life {
-        Life::Deleting { operation } => door.inventory().operation(&operation).map(|running| (*running).clone()),
+        Life::Deleting { operation } => door.inventory().operation(&operation),
         Life::There => None,
     };
-    let operation = match running {
+    let operation = match running.filter(|operation| operation.status == Status::InProgress) {
         // Asked again: the same operation.
-        Some(running) => running,
+        Some(running) => (*running).clone(),
         None => {
             let operation = Operation::of_group(current.scope());
             let life = Life::Deleting { operation: operation.id };

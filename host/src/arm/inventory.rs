@@ -64,13 +64,7 @@ impl Inventory {
         let operations: BTreeMap<String, Operation> = decode(contents.take(OPERATIONS))?;
         let groups: BTreeMap<String, Group> = decode(contents.take(GROUPS))?;
         let subscriptions: BTreeMap<String, Subscription> = decode(contents.take(SUBSCRIPTIONS))?;
-        let mut groups: BTreeMap<Key, Arc<Group>> =
-            groups.into_values().map(|group| (group.key(), Arc::new(group))).collect();
-        // An earlier gateway stored resources in groups that nobody had created.
-        for record in resources.values() {
-            let scope = record.id.scope();
-            groups.entry(scope.key()).or_insert_with(|| Arc::new(Group::implied(&scope, &record.location)));
-        }
+        let groups = groups.into_values().map(|group| (group.key(), Arc::new(group)));
         let subscriptions = subscriptions.into_values().map(|one| (one.key(), Arc::new(one)));
         Ok(Inventory {
             store,
@@ -78,7 +72,7 @@ impl Inventory {
             operations: RwLock::new(
                 operations.into_values().map(|operation| (operation.id, Arc::new(operation))).collect(),
             ),
-            groups: RwLock::new(groups),
+            groups: RwLock::new(groups.collect()),
             subscriptions: RwLock::new(subscriptions.collect()),
             ended: Notify::new(),
         })
@@ -132,7 +126,8 @@ impl Inventory {
         }
     }
 
-    /// Stores all or nothing. Ended operations that are too old are forgotten on the way.
+    /// Stores all or nothing, in the order in which it is to be seen. Not cancel safe: what is stored is shown only if the
+    /// caller stays, so whoever may be dropped calls this in a task of its own (see [`super::FrontDoor::answer`]). Ended operations that are too old are forgotten on the way.
     pub async fn commit(&self, transitions: Vec<Transition>) -> Result<(), StoreError> {
         let has_operation = transitions.iter().any(|one| matches!(one, Transition::Operation(_)));
         let forgotten = if has_operation { self.outdated() } else { Vec::new() };

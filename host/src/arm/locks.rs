@@ -8,12 +8,18 @@
 //!   PUT, PATCH or DELETE takes this one alone, so it never waits for a container to start; a step that finds the
 //!   record's generation changed when it comes back throws its outcome away and runs again.
 //!
-//! Other resources are not slowed: a lock exists only while somebody holds or awaits it.
+//! Groups and subscriptions have a write lock, too. What is put into something holds the **presence** of what it is put
+//! into, which is the write lock taken together with others of its kind: so a group takes in many at once, and none
+//! while it is being removed. A creation takes, in this order: the write lock of its own, the presence of its parent, its
+//! name (which may have to be unique beyond its group), the presence of its group and of its subscription. Nobody takes
+//! any two of them in another order.
+//!
+//! Others are not slowed: a lock exists only while somebody holds or awaits it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use super::id::Key;
 
@@ -21,10 +27,11 @@ use super::id::Key;
 enum Kind {
     Effects,
     Write,
+    Name,
 }
 
 /// Locks that somebody holds or awaits, and some that are forgotten.
-type Table = HashMap<(Kind, Key), Weak<AsyncMutex<()>>>;
+type Table = HashMap<(Kind, Key), Weak<RwLock<()>>>;
 
 #[derive(Debug, Default)]
 pub struct Locks {
@@ -34,36 +41,46 @@ pub struct Locks {
 /// Unlocks when dropped.
 #[derive(Debug)]
 pub struct Held {
-    _guard: OwnedMutexGuard<()>,
+    _guard: OwnedRwLockWriteGuard<()>,
+}
+
+/// What it is of stays when this is held, and goes when the last one is dropped.
+#[derive(Debug)]
+pub struct Presence {
+    _guard: OwnedRwLockReadGuard<()>,
 }
 
 impl Locks {
     pub async fn effects(&self, key: &Key) -> Held {
-        self.lock(Kind::Effects, key).await
+        Held { _guard: self.lock(Kind::Effects, key).write_owned().await }
     }
 
     pub async fn write(&self, key: &Key) -> Held {
-        self.lock(Kind::Write, key).await
+        Held { _guard: self.lock(Kind::Write, key).write_owned().await }
     }
 
-    async fn lock(&self, kind: Kind, key: &Key) -> Held {
-        let lock = {
-            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            // Forgotten locks are swept when the table would grow, so the sweep costs little per lock.
-            if held.len() == held.capacity() {
-                held.retain(|_, lock| lock.strong_count() > 0);
-            }
-            let slot = held.entry((kind, key.clone())).or_default();
-            match slot.upgrade() {
-                Some(lock) => lock,
-                None => {
-                    let lock = Arc::new(AsyncMutex::new(()));
-                    *slot = Arc::downgrade(&lock);
-                    lock
-                }
-            }
-        };
-        Held { _guard: lock.lock_owned().await }
+    pub async fn presence(&self, key: &Key) -> Presence {
+        Presence { _guard: self.lock(Kind::Write, key).read_owned().await }
+    }
+
+    /// Of all resources of a type, whatever their group, one at a time is given this name.
+    pub async fn name(&self, full_type: &str, name: &str) -> Held {
+        let key = Key::folded(&format!("{full_type}/{name}"));
+        Held { _guard: self.lock(Kind::Name, &key).write_owned().await }
+    }
+
+    fn lock(&self, kind: Kind, key: &Key) -> Arc<RwLock<()>> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        // Forgotten locks are swept when the table would grow, so the sweep costs little per lock.
+        if held.len() == held.capacity() {
+            held.retain(|_, lock| lock.strong_count() > 0);
+        }
+        let slot = held.entry((kind, key.clone())).or_default();
+        slot.upgrade().unwrap_or_else(|| {
+            let lock = Arc::new(RwLock::new(()));
+            *slot = Arc::downgrade(&lock);
+            lock
+        })
     }
 }
 
@@ -93,6 +110,21 @@ mod tests {
         for writer in writers {
             writer.await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn many_are_put_into_a_group_at_once_and_none_while_it_is_removed() {
+        use futures_util::FutureExt;
+
+        let (locks, group) = (Locks::default(), Key::folded("/g"));
+        let (first, second) = (locks.presence(&group).await, locks.presence(&group).await);
+        let mut removal = Box::pin(locks.write(&group));
+        assert!(removal.as_mut().now_or_never().is_none(), "something is being put into it");
+        drop((first, second));
+        let removal = removal.await;
+        assert!(locks.presence(&group).now_or_never().is_none(), "it is being removed");
+        drop(removal);
+        locks.presence(&group).await;
     }
 
     #[tokio::test]

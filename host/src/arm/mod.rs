@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 use hyper::Method;
 use tokio::sync::{RwLock, mpsc, watch};
+use tracing::Instrument;
 
 pub use delete::begin as begin_deletion;
 pub use error::ArmError;
@@ -42,6 +43,7 @@ pub use group::{Group, Life};
 pub use id::{Key, ResourceId, Scope};
 pub use inventory::{Inventory, Transition};
 pub use location::regions;
+use locks::Presence;
 pub use locks::{Held, Locks};
 pub use operation::{Operation, Status};
 pub use record::{Past, Provisioning, Record, State};
@@ -71,6 +73,26 @@ pub struct Policy {
     pub subscriptions: Subscriptions,
 }
 
+/// What is being changed right now.
+pub type Writes = Arc<RwLock<()>>;
+
+/// A place in a group, which stays for as long as this is held.
+#[derive(Debug)]
+enum Place {
+    There(#[expect(dead_code, reason = "held until it is dropped")] Presence),
+    /// With the group, if it has to be stored with what is put into it.
+    Made(#[expect(dead_code, reason = "held until it is dropped")] Held, Option<Group>),
+}
+
+impl Place {
+    fn created(&self) -> Option<Group> {
+        match self {
+            Place::There(_) => None,
+            Place::Made(_, group) => group.clone(),
+        }
+    }
+}
+
 /// What the front door works with.
 #[derive(Debug)]
 pub struct FrontDoor {
@@ -83,12 +105,35 @@ pub struct FrontDoor {
     pub closing: watch::Receiver<bool>,
     pub policy: Policy,
     /// Shared by every request that changes something, for as long as it runs.
-    pub writes: Arc<RwLock<()>>,
+    pub writes: Writes,
 }
 
 impl FrontDoor {
-    /// Every request has an answer; every refusal is in ARM's envelope.
-    pub async fn answer(&self, request: Request) -> Reply {
+    /// Every request has an answer; every refusal is in ARM's envelope. May be dropped at any time: what only reads ends
+    /// with it, anything else runs to its end, because what it stores and what it shows must not part.
+    pub async fn answer(self: &Arc<Self>, request: Request) -> Reply {
+        if matches!(request.method, Method::GET | Method::HEAD) {
+            return self.carry_out(request).await;
+        }
+        if *self.closing.borrow() {
+            return ArmError::shutting_down().into();
+        }
+        let (door, writing) = (self.clone(), self.writes.clone().read_owned().await);
+        let work = async move {
+            let reply = door.carry_out(request).await;
+            drop(writing);
+            reply
+        };
+        let task = tokio::spawn(work.instrument(tracing::Span::current()));
+        task.await.unwrap_or_else(|error| ArmError::internal(error).into())
+    }
+
+    /// Waits for the changes under way; more can begin until `closing` is true.
+    pub async fn finish(&self) {
+        let _none = self.writes.write().await;
+    }
+
+    async fn carry_out(&self, request: Request) -> Reply {
         self.dispatch(&request).await.unwrap_or_else(|error| {
             if error.status.is_server_error() {
                 tracing::error!(method = %request.method, path = request.path, code = error.code, "{}", error.message);
@@ -126,13 +171,13 @@ impl FrontDoor {
         version: &str,
         request: &Request,
     ) -> Result<Reply, ArmError> {
+        request.only("GET, HEAD, PUT, PATCH, DELETE")?;
         match request.method {
             Method::GET => show::get(self, served, id, version).await,
             Method::HEAD => show::exists(self, id),
             Method::PUT => write::put(self, served, id.clone(), version, request).await,
             Method::PATCH => write::patch(self, served, id.clone(), version, request).await,
-            Method::DELETE => delete::delete(self, id, version, request).await,
-            _ => Err(ArmError::method_not_allowed(request.method.as_str(), "GET, HEAD, PUT, PATCH, DELETE")),
+            _ => delete::delete(self, id, version, request).await,
         }
     }
 
@@ -164,17 +209,23 @@ impl FrontDoor {
         scope.group.as_deref().map_or(Ok(()), group::check_name)
     }
 
-    /// Held while something is created in a group, so that the group is not removed meanwhile. With the group, if it has
-    /// to be created, too.
-    async fn hold_group(&self, scope: &Scope, location: &str) -> Result<(Held, Option<Group>), ArmError> {
-        let held = self.locks.write(&scope.key()).await;
-        match self.inventory().group(&scope.key()) {
-            Some(group) => {
-                group.check_is_there()?;
-                Ok((held, None))
-            }
-            None if self.policy.groups == Groups::Implied => Ok((held, Some(Group::implied(scope, location)))),
-            None => Err(ArmError::group_not_found(scope.group.as_deref().unwrap_or_default())),
+    /// A place in a group for what is created there; the group itself, too, if it is not there and need not be.
+    async fn place(&self, scope: &Scope, location: &str) -> Result<Place, ArmError> {
+        let key = scope.key();
+        let presence = self.locks.presence(&key).await;
+        if let Some(group) = self.inventory().group(&key) {
+            group.check_is_there()?;
+            return Ok(Place::There(presence));
+        }
+        if self.policy.groups == Groups::MustExist {
+            return Err(ArmError::group_not_found(scope.group.as_deref().unwrap_or_default()));
+        }
+        drop(presence);
+        let held = self.locks.write(&key).await;
+        match self.inventory().group(&key) {
+            // Somebody else was faster; the lock that is held is more than what is needed.
+            Some(group) => group.check_is_there().map(|()| Place::Made(held, None)),
+            None => Ok(Place::Made(held, Some(Group::implied(scope, location)))),
         }
     }
 

@@ -17,8 +17,8 @@ const LARGEST: usize = 1000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     most: usize,
-    /// The key of the last item of the page before; empty for the first page.
-    after: String,
+    /// The key of the last item of the page before; none for the first page.
+    after: Option<String>,
 }
 
 impl Page {
@@ -31,10 +31,10 @@ impl Page {
             },
         };
         let after = match request.query("$skiptoken") {
-            None => String::new(),
+            None => None,
             Some(token) => {
                 let key = BASE64.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-                key.ok_or_else(|| ArmError::invalid_skip_token(token))?
+                Some(key.ok_or_else(|| ArmError::invalid_skip_token(token))?)
             }
         };
         Ok(Page { most, after })
@@ -42,7 +42,7 @@ impl Page {
 
     /// This page's part of `items`, which are in the order of their keys, and the token of the next page.
     pub fn cut<T>(&self, items: impl IntoIterator<Item = (String, T)>) -> (Vec<T>, Option<String>) {
-        let mut items = items.into_iter().skip_while(|(key, _)| !self.after.is_empty() && *key <= self.after);
+        let mut items = items.into_iter().skip_while(|(key, _)| self.after.as_ref().is_some_and(|after| key <= after));
         let (keys, page): (Vec<String>, Vec<T>) = items.by_ref().take(self.most).unzip();
         let more = items.next().is_some();
         (page, keys.last().filter(|_| more).map(|last| BASE64.encode(last)))

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use uuid::Uuid;
 
 use super::FrontDoor;
@@ -23,9 +23,7 @@ pub(super) async fn poll(
     id: &str,
     request: &Request,
 ) -> Result<Reply, ArmError> {
-    if request.method != Method::GET {
-        return Err(ArmError::method_not_allowed(request.method.as_str(), "GET"));
-    }
+    request.only("GET")?;
     let not_found = || ArmError::operation_not_found(id);
     let uuid = Uuid::parse_str(id).map_err(|_| not_found())?;
     let is_asked_for = |operation: &Operation| {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use floci_az_contract::ResourceType;
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::FrontDoor;
@@ -116,7 +116,7 @@ fn find<'a>(door: &'a FrontDoor, namespace: &str) -> Result<Provider<'a>, ArmErr
 
 /// All providers, in a subscription or at the tenant's scope.
 pub(super) fn list(door: &FrontDoor, subscription: Option<&str>, request: &Request) -> Result<Reply, ArmError> {
-    only(request, &Method::GET, "GET")?;
+    request.only("GET")?;
     let subscription = subscription.map(|id| Subscription::load(door, id));
     let plugins = door.router.plugins().iter().map(Provider::Plugin);
     let mut all: Vec<Provider<'_>> = plugins.chain([Provider::Own]).collect();
@@ -132,7 +132,7 @@ pub(super) fn get(
     namespace: &str,
     request: &Request,
 ) -> Result<Reply, ArmError> {
-    only(request, &Method::GET, "GET")?;
+    request.only("GET")?;
     let subscription = subscription.map(|id| Subscription::load(door, id));
     Ok(Reply::json(StatusCode::OK, find(door, namespace)?.body(subscription.as_ref())))
 }
@@ -144,7 +144,7 @@ pub(super) async fn register(
     registration: Registration,
     request: &Request,
 ) -> Result<Reply, ArmError> {
-    only(request, &Method::POST, "POST")?;
+    request.only("POST")?;
     let provider = find(door, namespace)?;
     let _held = door.locks.write(&Subscription::key_of(id)).await;
     let mut subscription = Subscription::load(door, id);
@@ -175,7 +175,7 @@ fn check_unused(door: &FrontDoor, id: &str, provider: &Provider<'_>) -> Result<(
 
 /// What can be done to a provider's resources, as roles name it.
 pub(super) fn operations(door: &FrontDoor, namespace: &str, request: &Request) -> Result<Reply, ArmError> {
-    only(request, &Method::GET, "GET")?;
+    request.only("GET")?;
     let provider = find(door, namespace)?;
     let value: Vec<Value> = match &provider {
         Provider::Own => OWN_TYPES.iter().flat_map(|name| rights(OWN, name, &[])).collect(),
@@ -209,8 +209,4 @@ fn rights(namespace: &str, kind: &str, actions: &[&str]) -> Vec<Value> {
     let of_all = [("read", "Read"), ("write", "Create or update"), ("delete", "Delete")];
     let of_all = of_all.into_iter().map(|(name, verb)| right(name, verb));
     of_all.chain(actions.iter().map(|action| right(&format!("{action}/action"), action))).collect()
-}
-
-fn only(request: &Request, method: &Method, allow: &'static str) -> Result<(), ArmError> {
-    if request.method == *method { Ok(()) } else { Err(ArmError::method_not_allowed(request.method.as_str(), allow)) }
 }

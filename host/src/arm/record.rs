@@ -91,10 +91,8 @@ pub struct Record {
     pub generation: u64,
     /// The operation under way, or the last one.
     pub operation: Option<Uuid>,
-    /// When it was accepted, and when it last was changed. A row from before these were kept counts from now.
-    #[serde(default = "Timestamp::now")]
+    /// When it was accepted, and when it was last changed.
     pub created: Timestamp,
-    #[serde(default = "Timestamp::now")]
     pub modified: Timestamp,
 }
 

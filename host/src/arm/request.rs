@@ -65,6 +65,14 @@ impl Request {
         self.query("api-version").filter(|version| !version.is_empty())
     }
 
+    /// Refuses any other method than those of a list, such as `GET, HEAD`.
+    pub fn only(&self, allowed: &'static str) -> Result<(), ArmError> {
+        match allowed.split(", ").any(|method| method == self.method.as_str()) {
+            true => Ok(()),
+            false => Err(ArmError::method_not_allowed(self.method.as_str(), allowed)),
+        }
+    }
+
     /// A parameter of the URL by its lower-case name. Of several, the last one counts.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str)

@@ -1,6 +1,6 @@
 //! Lists of resources of any provider: `/subscriptions/{s}/resources`, and the same in a group.
 
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::FrontDoor;
@@ -15,8 +15,14 @@ use super::request::{Reply, Request};
 const SHOWN: &[&str] = &["sku", "kind", "identity", "zones", "plan", "managedBy", "extendedLocation"];
 
 impl Record {
-    fn item(&self) -> (String, &Map<String, Value>) {
-        (self.id.full_type(), &self.tags)
+    fn item(&self) -> Item<'_> {
+        Item {
+            full_type: self.id.full_type().into(),
+            group: &self.id.group,
+            name: self.id.name(),
+            location: &self.location,
+            tags: &self.tags,
+        }
     }
 }
 
@@ -41,26 +47,14 @@ impl Expand {
 
 /// Those that are a group's own; their children are theirs to list.
 pub(super) fn list(door: &FrontDoor, scope: &Scope, request: &Request) -> Result<Reply, ArmError> {
-    if request.method != Method::GET {
-        return Err(ArmError::method_not_allowed(request.method.as_str(), "GET"));
-    }
+    request.only("GET")?;
     if let Some(group) = &scope.group
         && door.inventory().group(&scope.key()).is_none()
     {
         return Err(ArmError::group_not_found(group));
     }
     let filter = request.query("$filter").map(Filter::parse).transpose()?;
-    let kept = |record: &Record| {
-        let (full_type, tags) = record.item();
-        let item = Item {
-            full_type: &full_type,
-            group: &record.id.group,
-            name: record.id.name(),
-            location: &record.location,
-            tags,
-        };
-        filter.as_ref().is_none_or(|filter| filter.matches(&item))
-    };
+    let kept = |record: &Record| filter.as_ref().is_none_or(|filter| filter.matches(&record.item()));
     let inside = door.inventory().inside(scope);
     let own = inside.iter().filter(|record| record.id.parent().is_none() && kept(record));
     let (page, next) = Page::of(request)?.cut(own.map(|record| (record.id.key().to_string(), record)));
@@ -95,9 +89,7 @@ fn body(record: &Record, expand: Expand) -> Value {
 
 /// The names and values of tags in a subscription, with how often each is used.
 pub(super) fn tag_names(door: &FrontDoor, subscription: &str, request: &Request) -> Result<Reply, ArmError> {
-    if request.method != Method::GET {
-        return Err(ArmError::method_not_allowed(request.method.as_str(), "GET"));
-    }
+    request.only("GET")?;
     let scope = Scope { subscription: subscription.to_owned(), group: None };
     let groups = door.inventory().groups(Some(subscription));
     let resources = door.inventory().inside(&scope);

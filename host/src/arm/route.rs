@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 use super::error::ArmError;
 use super::id::{ResourceId, Scope};
 use super::own::{Own, Polled};
-use super::provider::Registration;
+use super::provider::{self, Registration};
 use super::tagged::Tagged;
 use crate::plugin::{Plugin, Plugins, Revision};
 
@@ -285,12 +285,13 @@ impl Router {
         let asked = providers.and_then(|at| segments.get(at + 1)).map(String::as_str).unwrap_or_default();
         match self.plugins.iter().find(|plugin| plugin.namespace().eq_ignore_ascii_case(asked)) {
             Some(plugin) => ArmError::unknown_type(plugin.namespace(), version),
+            None if asked.eq_ignore_ascii_case(provider::OWN) => ArmError::unknown_type(provider::OWN, version),
             None => self.unknown_namespace(asked),
         }
     }
 
     pub fn unknown_namespace(&self, asked: &str) -> ArmError {
-        let served: Vec<&str> = self.plugins.iter().map(|plugin| plugin.namespace()).collect();
+        let served: Vec<&str> = self.plugins.iter().map(|plugin| plugin.namespace()).chain([provider::OWN]).collect();
         ArmError::unknown_namespace(asked, &served)
     }
 }

@@ -2,7 +2,7 @@
 //! `present`.
 
 use floci_az_contract::Purpose;
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use serde_json::Value;
 
 use super::error::ArmError;
@@ -33,9 +33,7 @@ pub(super) async fn list(
     version: &str,
     request: &Request,
 ) -> Result<Reply, ArmError> {
-    if request.method != Method::GET {
-        return Err(ArmError::method_not_allowed(request.method.as_str(), "GET"));
-    }
+    request.only("GET")?;
     let kind = format!("{}/{}", served.plugin.namespace(), served.kind.name);
     let inside = door.inventory().inside(scope);
     let of_type: Vec<&Record> =

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -109,15 +109,8 @@ fn body(door: &FrontDoor, id: &str) -> Value {
     })
 }
 
-fn only_get(request: &Request) -> Result<(), ArmError> {
-    match request.method {
-        Method::GET => Ok(()),
-        _ => Err(ArmError::method_not_allowed(request.method.as_str(), "GET")),
-    }
-}
-
 pub(super) fn tenants(request: &Request) -> Result<Reply, ArmError> {
-    only_get(request)?;
+    request.only("GET")?;
     let tenant = json!({
         "id": format!("/tenants/{TENANT}"),
         "tenantId": TENANT,
@@ -130,7 +123,7 @@ pub(super) fn tenants(request: &Request) -> Result<Reply, ArmError> {
 }
 
 pub(super) fn list(door: &FrontDoor, request: &Request) -> Result<Reply, ArmError> {
-    only_get(request)?;
+    request.only("GET")?;
     let mut all = all(door);
     all.sort_by_key(|id| id.to_lowercase());
     let items = all.into_iter().map(|id| (Subscription::key_of(&id).to_string(), body(door, &id)));
@@ -139,12 +132,12 @@ pub(super) fn list(door: &FrontDoor, request: &Request) -> Result<Reply, ArmErro
 }
 
 pub(super) fn get(door: &FrontDoor, id: &str, request: &Request) -> Result<Reply, ArmError> {
-    only_get(request)?;
+    request.only("GET")?;
     Ok(Reply::json(StatusCode::OK, body(door, id)))
 }
 
 pub(super) fn locations(id: &str, request: &Request) -> Result<Reply, ArmError> {
-    only_get(request)?;
+    request.only("GET")?;
     let region = |display: &&str| {
         let name = location::normalised(display);
         json!({

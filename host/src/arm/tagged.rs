@@ -116,7 +116,13 @@ impl Change {
                 "properties",
             ));
         };
-        let tags = tags::parse(properties.shift_remove("tags"))?;
+        let Some(tags) = properties.shift_remove("tags") else {
+            return Err(ArmError::invalid_request_content(
+                "'properties' has to have 'tags', an object",
+                "properties.tags",
+            ));
+        };
+        let tags = tags::parse(Some(tags))?;
         if request.method == Method::PUT {
             return Ok(Change::Replace(tags));
         }
@@ -153,17 +159,20 @@ impl Change {
 }
 
 pub(super) async fn answer(door: &FrontDoor, tagged: &Tagged, request: &Request) -> Result<Reply, ArmError> {
+    request.only("GET, PUT, PATCH, DELETE")?;
+    if let Tagged::Resource { served, id } = tagged {
+        door.check_provider(&served.plugin, &id.subscription)?;
+    }
     match request.method {
         Method::GET => Ok(Reply::json(StatusCode::OK, tagged.body(&tagged.tags(door)?))),
         Method::PUT | Method::PATCH => {
             let tags = tagged.change(door, &Change::of(request)?).await?;
             Ok(Reply::json(StatusCode::OK, tagged.body(&tags)))
         }
-        Method::DELETE => {
+        _ => {
             tagged.change(door, &Change::of(request)?).await?;
             Ok(Reply::empty(StatusCode::OK))
         }
-        _ => Err(ArmError::method_not_allowed(request.method.as_str(), "GET, PUT, PATCH, DELETE")),
     }
 }
 

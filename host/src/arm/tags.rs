@@ -1,5 +1,7 @@
 //! Tags: an object of strings, replaced as a whole, bounded in number and length.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::error::{ArmError, shown};
@@ -29,6 +31,12 @@ pub fn parse(member: Option<Value>) -> Result<Map<String, Value>, ArmError> {
         return Err(ArmError::invalid_tags(format!(
             "The resource has {} tags; a resource can have {MOST} at most.",
             tags.len()
+        )));
+    }
+    let mut names = HashSet::new();
+    if let Some(twice) = tags.keys().find(|name| !names.insert(name.to_lowercase())) {
+        return Err(ArmError::invalid_tags(format!(
+            "The tag name '{twice}' is there twice; names of tags compare without regard to case."
         )));
     }
     tags.into_iter().map(|(name, value)| Ok((name.clone(), checked(&name, value)?))).collect()
@@ -91,6 +99,7 @@ mod tests {
             json!({"a<b": "v"}),
             json!({"a/b": "v"}),
             json!({"a\nb": "v"}),
+            json!({"Env": "1", "env": "2"}),
         ] {
             assert!(parse(Some(refused.clone())).is_err(), "{refused}");
         }

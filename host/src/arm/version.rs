@@ -62,7 +62,8 @@ fn is_well_formed(version: &str) -> bool {
     let mut number = |digits: usize| {
         parts.next().is_some_and(|part| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))
     };
-    number(4) && number(2) && number(2) && parts.next().is_none_or(|suffix| !suffix.is_empty())
+    let is_suffix = |suffix: &str| !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    number(4) && number(2) && number(2) && parts.next().is_none_or(is_suffix)
 }
 
 #[cfg(test)]
@@ -74,7 +75,9 @@ mod tests {
         for version in ["2024-11-01", "2023-05-01-preview", "2016-02-01"] {
             assert!(is_well_formed(version), "{version}");
         }
-        for version in ["", "2024", "2024-11", "24-11-01", "2024-11-01-", "2024-1-01", "latest", "2024-11-0x"] {
+        for version in
+            ["", "2024", "2024-11", "24-11-01", "2024-11-01-", "2024-1-01", "latest", "2024-11-0x", "2024-11-01-a&b"]
+        {
             assert!(!is_well_formed(version), "{version}");
         }
     }

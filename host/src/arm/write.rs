@@ -9,14 +9,15 @@ use serde_json::{Map, Value};
 use super::content::Content;
 use super::error::ArmError;
 use super::group::Group;
-use super::id::{Key, ResourceId};
+use super::id::ResourceId;
 use super::inventory::Transition;
-use super::locks::Held;
+use super::locks::{Held, Presence};
 use super::operation::Operation;
 use super::record::{Past, Provisioning, Record, State};
 use super::request::{Reply, Request, check_size, operation_url, url};
 use super::route::Served;
-use super::{FrontDoor, location, patch as merge_patch, show, tags};
+use super::subscription::Subscription;
+use super::{FrontDoor, Place, location, patch as merge_patch, provider, show, tags};
 use crate::imports::{Imports, Phase};
 use crate::plugin::contract::{Accepted, Change, Work};
 
@@ -33,7 +34,7 @@ pub(super) async fn put(
     let current = door.inventory().get(&key);
     check_conditions(request, &id, current.as_deref())?;
     if let Some(current) = &current {
-        check_idle(current)?;
+        check_idle(door, current)?;
     }
     let content = Content::parse(members, current.as_deref())?;
     let offered = location::of_type(&served.kind);
@@ -42,7 +43,7 @@ pub(super) async fn put(
         .ok_or_else(|| ArmError::location_not_available(&asked, &id.full_type(), &offered))?;
     let tags = tags::parse(content.tags)?;
     let creating = match current {
-        None => Some(hold_creation(door, &id, location).await?),
+        None => Some(hold_creation(door, served, &id, location).await?),
         Some(_) => None,
     };
     let desired = match current.as_deref() {
@@ -71,7 +72,7 @@ pub(super) async fn put(
         None => ("create", StatusCode::CREATED),
         Some(_) => ("replace", StatusCode::OK),
     };
-    let group = creating.as_ref().and_then(|creating| creating.group.clone());
+    let group = creating.as_ref().and_then(|creating| creating.group.created());
     let change = Accept { door, served, version, current: current.as_deref(), group };
     let resource = desired.id.to_string();
     let (body, operation) = change.run(desired, purpose, Purpose::Put).await?;
@@ -86,26 +87,30 @@ pub(super) async fn put(
     })
 }
 
-/// What a creation holds besides its own resource, in this order: the parent, which must not go meanwhile; the name, which
-/// may have to be unique beyond its group; the group.
+/// What a creation holds besides its own resource (see [`super::locks`]).
 struct Creating {
-    _parent: Option<Held>,
-    _name: Held,
-    _group: Held,
-    /// The group, if it has to be created, too.
-    group: Option<Group>,
+    _parent: Option<Presence>,
+    _name: Option<Held>,
+    group: Place,
+    _subscription: Presence,
 }
 
-async fn hold_creation(door: &FrontDoor, id: &ResourceId, location: &str) -> Result<Creating, ArmError> {
-    let _parent = match id.parent() {
-        Some(parent) => Some(door.locks.write(&parent).await),
-        None => None,
+async fn hold_creation(
+    door: &FrontDoor,
+    served: &Served,
+    id: &ResourceId,
+    location: &str,
+) -> Result<Creating, ArmError> {
+    // Children are unique below their parent; only what is of a group may have to be unique beyond it.
+    let (_parent, _name) = match id.parent() {
+        Some(parent) => (Some(door.locks.presence(&parent).await), None),
+        None => (None, Some(door.locks.name(&id.full_type(), id.name()).await)),
     };
     check_parent(door, id)?;
-    let name = Key::folded(&format!("{}/{}", id.full_type(), id.name()));
-    let _name = door.locks.write(&name).await;
-    let (_group, group) = door.hold_group(&id.scope(), location).await?;
-    Ok(Creating { _parent, _name, _group, group })
+    let group = door.place(&id.scope(), location).await?;
+    let _subscription = door.locks.presence(&Subscription::key_of(&id.subscription)).await;
+    provider::check_registered(door, &id.subscription, served.plugin.namespace())?;
+    Ok(Creating { _parent, _name, group, _subscription })
 }
 
 pub(super) async fn patch(
@@ -120,7 +125,7 @@ pub(super) async fn patch(
     let _held = door.locks.write(&key).await;
     let current = door.inventory().get(&key).ok_or_else(|| ArmError::resource_not_found(&id))?;
     check_conditions(request, &id, Some(&current))?;
-    check_idle(&current)?;
+    check_idle(door, &current)?;
     let content = Content::parse(members, Some(&current))?;
     if let Some(asked) =
         content.location.filter(|asked| location::normalised(asked) != location::normalised(&current.location))
@@ -161,10 +166,10 @@ pub(super) async fn retag(
     let key = id.key();
     let _held = door.locks.write(&key).await;
     let current = door.inventory().get(&key).ok_or_else(|| ArmError::resource_not_found(id))?;
-    check_idle(&current)?;
+    check_idle(door, &current)?;
     let tags = change(&current.tags)?;
     let desired = Record { tags: tags.clone(), ..current.changed() };
-    let version = served.kind.newest_version().unwrap_or_default();
+    let version = served.kind.newest_version().ok_or_else(|| ArmError::plugin_failed("the type has no api-version"))?;
     let change = Accept { door, served, version, current: Some(&current), group: None };
     change.run(desired, "patch", Purpose::Patch).await?;
     Ok(tags)
@@ -219,12 +224,12 @@ impl Accept<'_> {
         };
         let body = show::one(door, served, &stored, shown, version).await?;
         let key = stored.id.key();
-        tracing::info!(resource = %stored.id, generation = stored.generation, "{}", provisioning.as_str());
         let group = group.clone().map(Transition::Group);
         let started = operation.clone().map(Transition::Operation);
         let transitions = group.into_iter().chain([Transition::Store(stored)]).chain(started);
         door.inventory().commit(transitions.collect()).await?;
-        if operation.is_some() {
+        if let Some(started) = &operation {
+            tracing::info!(resource = %key, operation = %started.id, "{}", provisioning.as_str());
             door.wake(key);
         }
         Ok((body, operation))
@@ -246,8 +251,11 @@ pub(super) fn document(served: &Served, text: &str) -> Result<Map<String, Value>
     }
 }
 
-/// Refuses a change while another is under way.
-pub(super) fn check_idle(current: &Record) -> Result<(), ArmError> {
+/// Refuses a change while another is under way, or while its group is being deleted.
+pub(super) fn check_idle(door: &FrontDoor, current: &Record) -> Result<(), ArmError> {
+    if let Some(group) = door.inventory().group(&current.id.scope().key()) {
+        group.check_is_there()?;
+    }
     match current.provisioning {
         Provisioning::Deleting => Err(ArmError::being_deleted(&current.id)),
         state if state.is_terminal() => Ok(()),

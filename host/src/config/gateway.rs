@@ -296,8 +296,8 @@ impl From<&Settings> for Gateway {
                 other_subscriptions: presence(STRICT_SUBSCRIPTIONS),
             },
             auth: match checked::<String>(settings, AUTH_MODE).as_str() {
-                STRICT_TOKENS => AuthMode::Strict,
-                _ => AuthMode::Dev,
+                DEV => AuthMode::Dev,
+                _ => AuthMode::Strict,
             },
         }
     }

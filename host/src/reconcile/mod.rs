@@ -50,8 +50,10 @@ pub struct Reconciler {
     stepper: Stepper,
     workers: Mutex<HashMap<Key, Arc<Inbox>>>,
     steps: Semaphore,
-    /// How many of the resources that were there at the start still await their first step.
-    unseen: AtomicUsize,
+    /// What was there at the start.
+    first: Vec<Key>,
+    /// How many of these still await their first step.
+    unseen: Arc<AtomicUsize>,
 }
 
 impl Reconciler {
@@ -62,8 +64,9 @@ impl Reconciler {
         wake: mpsc::UnboundedSender<Key>,
     ) -> Reconciler {
         let stepper = Stepper { plugins, lender, locks, wake, began: Timestamp::now() };
-        let unseen = AtomicUsize::new(looked_after(&stepper).len());
-        Reconciler { stepper, workers: Mutex::new(HashMap::new()), steps: Semaphore::new(AT_ONCE), unseen }
+        let first = looked_after(&stepper);
+        let unseen = Arc::new(AtomicUsize::new(first.len()));
+        Reconciler { stepper, workers: Mutex::default(), steps: Semaphore::new(AT_ONCE), first, unseen }
     }
 
     /// How many resources that were there at the start have not been looked at yet.
@@ -71,17 +74,12 @@ impl Reconciler {
         self.unseen.load(Ordering::Relaxed)
     }
 
-    fn seen(&self) {
-        // A resource that was created while the loop began may be counted here and not there.
-        let _ = self.unseen.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |unseen| unseen.checked_sub(1));
-    }
-
     /// Works until `closing` is true. The steps under way are then awaited: their outcome is stored.
     pub async fn run(self: Arc<Self>, mut wake: mpsc::UnboundedReceiver<Key>, closing: watch::Receiver<bool>) {
         let mut closed = closing.clone();
         let mut workers = JoinSet::new();
-        for key in looked_after(&self.stepper) {
-            self.wake(&mut workers, key, &closing, Reason::Start);
+        for key in self.first.clone() {
+            self.wake(&mut workers, key, &closing, Reason::Start(Unseen(self.unseen.clone())));
         }
         let mut look = tokio::time::interval_at(tokio::time::Instant::now() + LOOK, LOOK);
         loop {
@@ -108,7 +106,7 @@ impl Reconciler {
         let mut table = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         match table.get(&key) {
             // It waits for a reason; a look is no news.
-            Some(_) if reason == Reason::Look => {}
+            Some(_) if matches!(reason, Reason::Look) => {}
             Some(inbox) => inbox.woken.notify_one(),
             None => {
                 let inbox = Arc::new(Inbox::default());
@@ -140,12 +138,13 @@ impl Post {
     /// One worker's life. `notify_one` keeps one wake-up that comes during a step, so none is lost.
     async fn work(self, mut closing: watch::Receiver<bool>, reason: Reason) {
         let mut streaks = Streaks::default();
-        let mut unseen = reason == Reason::Start;
+        let mut unseen = match reason {
+            Reason::Start(unseen) => Some(unseen),
+            Reason::News | Reason::Look => None,
+        };
         loop {
             let Some(step) = self.step(&closing, streaks.broken).await else { return };
-            if std::mem::take(&mut unseen) {
-                self.reconciler.seen();
-            }
+            drop(unseen.take());
             if step != Step::Broken {
                 streaks.broken = 0;
             }
@@ -222,11 +221,21 @@ fn looked_after(stepper: &Stepper) -> Vec<Key> {
     resources.chain(groups).collect()
 }
 
+/// A resource that awaits its first step since the start; dropped after it, however it ends.
+#[derive(Debug)]
+struct Unseen(Arc<AtomicUsize>);
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Why a resource is woken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Reason {
     /// It was there when the gateway started.
-    Start,
+    Start(Unseen),
     /// Something has happened to it.
     News,
     /// Some time has passed.

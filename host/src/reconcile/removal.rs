@@ -3,66 +3,98 @@
 //! Level-based as everything here: whoever is on its way out marks what is below it as on its way out, too, wakes it,
 //! and waits. Each resource that is gone wakes its parent and its group; the last one lets them go.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::step::{Step, Stepper};
-use crate::arm::{self, Group, Key, Life, Provisioning, Status, Transition};
+use crate::arm::{self, Group, Inventory, Key, Life, Operation, Provisioning, Record, Status, Transition};
+use crate::plugin::contract::Fault;
 use crate::state::StoreError;
 
 /// Between two looks at what is still there, should the news of its end have been lost.
 pub(super) const LOOK: Duration = Duration::from_secs(5);
 
 /// Whether anything is left below.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Inside {
     Nothing,
     Something,
+    /// Something whose own deletion has failed. It is still tried, but nobody should wait for it.
+    Stuck(Fault),
 }
 
 /// Marks and wakes everything below a resource or group that is being deleted.
 pub(super) async fn below(stepper: &Stepper, key: &Key) -> Inside {
-    let below = stepper.lender.inventory.below(key);
-    for record in &below {
-        let key = record.id.key();
+    let inventory = &stepper.lender.inventory;
+    let mut inside = Inside::Nothing;
+    for record in inventory.below(key) {
+        inside = match (failure(inventory, &record), inside) {
+            (Some(fault), _) | (None, Inside::Stuck(fault)) => Inside::Stuck(fault),
+            (None, _) => Inside::Something,
+        };
         if record.provisioning == Provisioning::Deleting {
             continue;
         }
-        match arm::begin_deletion(&stepper.lender.inventory, &stepper.locks, &key).await {
+        let key = record.id.key();
+        match arm::begin_deletion(inventory, &stepper.locks, &key).await {
             Ok(_) => drop(stepper.wake.send(key)),
             // The next look tries again.
             Err(error) => tracing::error!(resource = %record.id, %error, "its deletion could not be stored"),
         }
     }
-    if below.is_empty() { Inside::Nothing } else { Inside::Something }
+    inside
+}
+
+/// Why a resource's deletion has failed, if it has.
+fn failure(inventory: &Inventory, record: &Record) -> Option<Fault> {
+    let operation = inventory.operation(&record.operation?)?;
+    match &operation.status {
+        Status::Failed { code, message } if record.provisioning == Provisioning::Deleting => {
+            let message = format!("'{}' could not be deleted: {code}: {message}", record.id);
+            Some(Fault { code: "DeletionBlocked".to_owned(), message })
+        }
+        _ => None,
+    }
 }
 
 /// A step of a group: none, unless it is being deleted.
 pub(super) async fn of_group(stepper: &Stepper, group: &Group) -> Step {
-    if group.life == Life::There {
-        return Step::Settled;
-    }
-    if below(stepper, &group.key()).await == Inside::Something {
-        return Step::Again(LOOK);
-    }
-    match remove(stepper, group).await {
-        Ok(()) => Step::Settled,
+    let Life::Deleting { operation } = group.life else { return Step::Settled };
+    let (ended, step) = match below(stepper, &group.key()).await {
+        Inside::Nothing => (remove(stepper, group, &operation).await, Step::Settled),
+        Inside::Something => (Ok(()), Step::Again(LOOK)),
+        Inside::Stuck(fault) => (give_up(stepper, group, &operation, fault).await, Step::Again(LOOK)),
+    };
+    match ended {
+        Ok(()) => step,
         Err(error) => {
-            tracing::error!(group = %group.scope(), %error, "its removal could not be stored");
+            tracing::error!(group = %group.scope(), %error, "what became of its deletion could not be stored");
             Step::Failed
         }
     }
 }
 
 /// Nothing can have been put into it since it was marked: that is refused.
-async fn remove(stepper: &Stepper, group: &Group) -> Result<(), StoreError> {
+async fn remove(stepper: &Stepper, group: &Group, operation: &Uuid) -> Result<(), StoreError> {
     let _held = stepper.locks.write(&group.key()).await;
-    let operation = match group.life {
-        Life::There => None,
-        Life::Deleting { operation } => stepper.lender.inventory.operation(&operation),
-    };
-    let ended = operation.map(|operation| Transition::Operation(operation.end(Status::Succeeded)));
-    let removed = Transition::RemoveGroup(group.clone());
-    stepper.lender.inventory.commit([removed].into_iter().chain(ended).collect()).await?;
+    let ended = running(&stepper.lender.inventory, operation).map(|operation| operation.end(Status::Succeeded));
+    let transitions = [Transition::RemoveGroup(group.clone())].into_iter().chain(ended.map(Transition::Operation));
+    stepper.lender.inventory.commit(transitions.collect()).await?;
     tracing::info!(group = %group.scope(), "Deleted");
     Ok(())
+}
+
+/// Tells who waits that it may take for ever. The deletion goes on nevertheless: a group that is half gone is nobody's wish.
+async fn give_up(stepper: &Stepper, group: &Group, operation: &Uuid, fault: Fault) -> Result<(), StoreError> {
+    let _held = stepper.locks.write(&group.key()).await;
+    let Some(operation) = running(&stepper.lender.inventory, operation) else { return Ok(()) };
+    tracing::warn!(group = %group.scope(), code = fault.code, "{}", fault.message);
+    let failed = Status::Failed { code: "ResourceGroupDeletionBlocked".to_owned(), message: fault.message };
+    stepper.lender.inventory.commit(vec![Transition::Operation(operation.end(failed))]).await
+}
+
+fn running(inventory: &Inventory, operation: &Uuid) -> Option<Arc<Operation>> {
+    inventory.operation(operation).filter(|operation| operation.status == Status::InProgress)
 }

@@ -13,6 +13,7 @@ use crate::arm::{Inventory, Key, Locks, Operation, Past, Provisioning, Record, S
 use crate::imports::{Imports, Lender, Phase};
 use crate::plugin::contract::{self, Fault, Next};
 use crate::plugin::{CallError, Plugin, Plugins, Revision};
+use crate::state::StoreError;
 
 /// The shortest pause between two steps of one resource, whatever its plugin asks for.
 const SHORTEST: Duration = Duration::from_millis(5);
@@ -27,6 +28,13 @@ pub(super) enum Step {
     Failed,
     /// The plugin gave no answer that could be used; after a pause that grows.
     Broken,
+}
+
+/// Why a resource that is being deleted cannot go yet.
+enum Blocked {
+    /// For what is below it.
+    Waiting,
+    By(Fault),
 }
 
 /// How a call of the plugin ended.
@@ -67,21 +75,46 @@ impl Stepper {
                 None => Step::Settled,
             };
         };
-        if record.provisioning == Provisioning::Deleting && removal::below(self, key).await == Inside::Something {
-            return Step::Again(removal::LOOK);
+        let step = match self.blocked(&record).await {
+            Some(Blocked::Waiting) => return Step::Again(removal::LOOK),
+            Some(Blocked::By(fault)) => self.stop(&record, fault).await,
+            None => self.advance(&record, broken).await,
+        };
+        step.unwrap_or_else(|error| {
+            tracing::error!(resource = %record.id, %error, "the outcome of a step could not be stored");
+            Step::Failed
+        })
+    }
+
+    /// Why a resource that is being deleted cannot go yet.
+    async fn blocked(&self, record: &Record) -> Option<Blocked> {
+        if record.provisioning != Provisioning::Deleting {
+            return None;
         }
+        match removal::below(self, &record.id.key()).await {
+            Inside::Something => Some(Blocked::Waiting),
+            Inside::Stuck(fault) => Some(Blocked::By(fault)),
+            Inside::Nothing if self.plugins.of(&record.id.namespace).is_none() => {
+                let message = format!("no plugin serves '{}', and so nobody can remove it", record.id.namespace);
+                Some(Blocked::By(Fault { code: "PluginMissing".to_owned(), message }))
+            }
+            Inside::Nothing => None,
+        }
+    }
+
+    async fn stop(&self, record: &Record, fault: Fault) -> Result<Step, StoreError> {
+        let _write = self.locks.write(&record.id.key()).await;
+        let operation = running(self.inventory(), record.operation);
+        self.fail(record, record.state.clone(), operation, fault).await
+    }
+
+    async fn advance(&self, record: &Record, broken: u32) -> Result<Step, StoreError> {
         let Some(plugin) = self.plugins.of(&record.id.namespace) else {
             tracing::warn!(resource = %record.id, "no plugin serves this resource; it is kept as it is");
-            return Step::Settled;
+            return Ok(Step::Settled);
         };
-        let outcome = self.call(plugin, &record).await;
-        match self.conclude(plugin, &record, outcome, broken).await {
-            Ok(step) => step,
-            Err(error) => {
-                tracing::error!(resource = %record.id, %error, "the outcome of a step could not be stored");
-                Step::Failed
-            }
-        }
+        let outcome = self.call(plugin, record).await;
+        self.conclude(plugin, record, outcome, broken).await
     }
 
     fn inventory(&self) -> &Inventory {
@@ -106,7 +139,7 @@ impl Stepper {
         before: &Record,
         outcome: Outcome,
         broken: u32,
-    ) -> Result<Step, crate::state::StoreError> {
+    ) -> Result<Step, StoreError> {
         let key = before.id.key();
         let _write = self.locks.write(&key).await;
         let unchanged = self.inventory().get(&key).is_some_and(|now| now.generation == before.generation);
@@ -115,12 +148,6 @@ impl Stepper {
         }
         let operation = running(self.inventory(), before.operation);
         match outcome {
-            // Put below it before it was marked, and not seen since: it has to go first.
-            Outcome::Done(_)
-                if before.provisioning == Provisioning::Deleting && !self.inventory().below(&key).is_empty() =>
-            {
-                Ok(Step::Again(Duration::ZERO))
-            }
             Outcome::Done(_) if before.provisioning == Provisioning::Deleting => self.remove(before, operation).await,
             Outcome::Done(state) => {
                 // A repair does what it can; that a change has failed is its user's to settle.
@@ -151,12 +178,7 @@ impl Stepper {
         }
     }
 
-    async fn store(
-        &self,
-        before: &Record,
-        after: Record,
-        ended: Option<Operation>,
-    ) -> Result<(), crate::state::StoreError> {
+    async fn store(&self, before: &Record, after: Record, ended: Option<Operation>) -> Result<(), StoreError> {
         if after == *before && ended.is_none() {
             return Ok(());
         }
@@ -167,7 +189,7 @@ impl Stepper {
         self.inventory().commit([Transition::Store(after)].into_iter().chain(ended).collect()).await
     }
 
-    async fn remove(&self, record: &Record, operation: Option<Operation>) -> Result<Step, crate::state::StoreError> {
+    async fn remove(&self, record: &Record, operation: Option<Operation>) -> Result<Step, StoreError> {
         self.remove_forgotten(record).await?;
         let ended = operation.map(|operation| Transition::Operation(operation.end(Status::Succeeded)));
         self.inventory().commit([Transition::Remove(record.clone())].into_iter().chain(ended).collect()).await?;
@@ -181,7 +203,7 @@ impl Stepper {
     }
 
     /// What the plugin left behind. Workloads that cannot be removed now are found as orphans by the next start.
-    async fn remove_forgotten(&self, record: &Record) -> Result<(), crate::state::StoreError> {
+    async fn remove_forgotten(&self, record: &Record) -> Result<(), StoreError> {
         let (key, runtime) = (record.id.key(), &self.lender.runtime);
         let left = runtime.list().await.unwrap_or_else(|error| {
             tracing::warn!(resource = %record.id, %error, "whether it has workloads left is not known");
@@ -204,7 +226,7 @@ impl Stepper {
         state: State,
         operation: Option<Operation>,
         fault: Fault,
-    ) -> Result<Step, crate::state::StoreError> {
+    ) -> Result<Step, StoreError> {
         let Fault { code, message } = fault;
         tracing::warn!(resource = %before.id, code, "{message}");
         let Some(operation) = operation else {

@@ -6,7 +6,6 @@
 
 mod arrival;
 mod connection;
-mod doors;
 mod envelope;
 mod headers;
 mod limits;
@@ -25,7 +24,6 @@ use tokio::sync::watch;
 
 use crate::arm::{Reply, Request};
 use connection::Speaker;
-pub use doors::Doors;
 pub use limits::Limits;
 
 /// What is spoken over TLS (ALPN), the best first.

@@ -1,0 +1,31 @@
+//! Which door a request goes to: what the gateway says of itself, the login, or ARM's front door.
+
+use std::sync::Arc;
+
+use crate::admin::Admin;
+use crate::arm::{FrontDoor, Reply, Request};
+use crate::identity::Identity;
+use crate::server::Handler;
+
+/// The gateway's handler.
+#[derive(Debug)]
+pub struct Doors {
+    pub admin: Arc<Admin>,
+    pub identity: Arc<Identity>,
+    pub door: Arc<FrontDoor>,
+}
+
+impl Handler for Doors {
+    async fn answer(&self, request: Request) -> Reply {
+        if let Some(reply) = self.admin.answer(&request.method, &request.path) {
+            return reply;
+        }
+        if let Some(reply) = self.identity.answer(&request).await {
+            return reply;
+        }
+        match self.identity.check(&request).await {
+            Ok(()) => self.door.answer(request).await,
+            Err(error) => error.into(),
+        }
+    }
+}
