@@ -98,3 +98,99 @@ async fn give_up(stepper: &Stepper, group: &Group, operation: &Uuid, fault: Faul
 fn running(inventory: &Inventory, operation: &Uuid) -> Option<Arc<Operation>> {
     inventory.operation(operation).filter(|operation| operation.status == Status::InProgress)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    use jiff::Timestamp;
+    use serde_json::Map;
+    use tokio::sync::mpsc;
+
+    use crate::arm::{Locks, Past, ResourceId, Scope, State};
+    use crate::config::RuntimeChoice;
+    use crate::imports::Lender;
+    use crate::plugin::{Compiled, Engine, Plugins};
+    use crate::ports::Ports;
+    use crate::runtime::Runtime;
+    use crate::state::Store;
+
+    /// A gateway without a single plugin.
+    async fn stepper() -> (Stepper, mpsc::UnboundedReceiver<Key>) {
+        let tables: Vec<_> = Inventory::TABLES.into_iter().chain([Ports::TABLE]).collect();
+        let (store, mut contents) = Store::in_memory(&tables).unwrap();
+        let lender = Lender {
+            inventory: Arc::new(Inventory::open(store.clone(), &mut contents).unwrap()),
+            ports: Ports::open(store, &mut contents),
+            runtime: Runtime::pick(RuntimeChoice::None, "test", Path::new("/nonexistent"), &[]).await.unwrap().runtime,
+            settings: Default::default(),
+        };
+        let plugins = Plugins::load(&Engine::new().unwrap(), &Compiled::Nowhere, &[]).await.unwrap();
+        let (wake, woken) = mpsc::unbounded_channel();
+        let began = Timestamp::now();
+        (
+            Stepper {
+                plugins: Arc::new(plugins),
+                lender: Arc::new(lender),
+                locks: Arc::<Locks>::default(),
+                wake,
+                began,
+            },
+            woken,
+        )
+    }
+
+    fn record(path: &str) -> Record {
+        Record {
+            id: ResourceId::parse(&format!("/subscriptions/s/resourceGroups/g/providers/Contoso.Gone/{path}")).unwrap(),
+            location: "East US".to_owned(),
+            tags: Map::new(),
+            state: State { document: Map::new(), private: Vec::new() },
+            provisioning: Provisioning::Succeeded,
+            past: Past::BeenReady,
+            schema_version: 1,
+            generation: 1,
+            operation: None,
+            created: Timestamp::now(),
+            modified: Timestamp::now(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_group_waits_for_everything_in_it_and_says_what_cannot_go() {
+        let (stepper, mut woken) = stepper().await;
+        let scope = Scope { subscription: "s".to_owned(), group: Some("g".to_owned()) };
+        let operation = Operation::of_group(scope.clone());
+        let id = operation.id;
+        let group = Group { life: Life::Deleting { operation: id }, ..Group::implied(&scope, "East US") };
+        let (parent, child) = (record("things/a"), record("things/a/parts/b"));
+        let inventory = stepper.lender.inventory.clone();
+        let stored = [Transition::Group(group), Transition::Operation(operation)];
+        let stored = stored.into_iter().chain([parent.clone(), child.clone()].map(Transition::Store));
+        inventory.commit(stored.collect()).await.unwrap();
+        let status = || inventory.operation(&id).unwrap().status.clone();
+
+        // Everything in it is marked and woken.
+        assert_eq!(stepper.step(&scope.key(), 0).await, Step::Again(LOOK));
+        for record in [&parent, &child] {
+            assert_eq!(woken.recv().await, Some(record.id.key()));
+            assert_eq!(inventory.get(&record.id.key()).unwrap().provisioning, Provisioning::Deleting);
+        }
+        assert_eq!((stepper.step(&parent.id.key(), 0).await, status()), (Step::Again(LOOK), Status::InProgress));
+
+        // No plugin can remove the child, so neither its parent nor the group goes; each says why, once.
+        assert_eq!(stepper.step(&child.id.key(), 0).await, Step::Failed);
+        assert_eq!(stepper.step(&parent.id.key(), 0).await, Step::Failed);
+        assert_eq!(stepper.step(&scope.key(), 0).await, Step::Again(LOOK));
+        let Status::Failed { code, message } = status() else { panic!("{:?}", status()) };
+        assert_eq!(code, "ResourceGroupDeletionBlocked");
+        assert!(message.contains("Contoso.Gone"), "{message}");
+        assert!(inventory.group(&scope.key()).is_some());
+
+        // Once the rest is gone, so is the group.
+        inventory.commit([child, parent].map(Transition::Remove).into()).await.unwrap();
+        assert_eq!(stepper.step(&scope.key(), 0).await, Step::Settled);
+        assert!(inventory.group(&scope.key()).is_none());
+    }
+}
