@@ -9,7 +9,9 @@ use crate::gateway::Gateway;
 
 pub fn banner(gateway: &Gateway) -> String {
     let host = match gateway.address() {
-        address if address.ip().is_loopback() => format!("localhost:{}", address.port()),
+        address if address.ip().is_loopback() || address.ip().is_unspecified() => {
+            format!("localhost:{}", address.port())
+        }
         address => address.to_string(),
     };
     let address = format!("http://{host}");
@@ -44,16 +46,28 @@ pub fn banner(gateway: &Gateway) -> String {
                 revision.digest().short()
             ),
         );
-        example = example.or_else(|| manifest.types.first().map(|kind| command(&address, &manifest.namespace, kind)));
+        let subscription = gateway.subscription();
+        let command = |kind| command(&address, subscription, &manifest.namespace, kind);
+        example = example.or_else(|| manifest.types.first().map(command));
     }
-    if let Some(command) = example {
-        let _ = write!(text, "\nNext, in another terminal:\n\n{command}\n");
+    match example {
+        Some(_) if gateway.is_strict() => {
+            let program = std::env::args().next().unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned());
+            let _ = write!(
+                text,
+                "\nAs strict as it is set, it wants a login or a group first. Next, in another terminal:\n\n{program} az -- group create -n my-rg -l eastus\n"
+            );
+        }
+        Some(command) => {
+            let _ = write!(text, "\nNext, in another terminal:\n\n{command}\n");
+        }
+        None => {}
     }
     text
 }
 
 /// A PUT of the type's example.
-fn command(address: &str, namespace: &str, kind: &ResourceType) -> String {
+fn command(address: &str, subscription: &str, namespace: &str, kind: &ResourceType) -> String {
     let name = kind.example.get("name").and_then(|name| name.as_str()).unwrap_or("my-resource");
     let version = kind.newest_version().unwrap_or_default();
     let mut body = kind.example.clone();
@@ -62,6 +76,6 @@ fn command(address: &str, namespace: &str, kind: &ResourceType) -> String {
     }
     let kind = &kind.name;
     format!(
-        "curl -s -X PUT \"{address}/subscriptions/my-sub/resourceGroups/my-rg/providers/{namespace}/{kind}/{name}?api-version={version}\" \\\n  -H \"Content-Type: application/json\" -d '{body}'"
+        "curl -s -X PUT \"{address}/subscriptions/{subscription}/resourceGroups/my-rg/providers/{namespace}/{kind}/{name}?api-version={version}\" \\\n  -H \"Content-Type: application/json\" -d '{body}'"
     )
 }

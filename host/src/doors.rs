@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use crate::admin::Admin;
 use crate::arm::{FrontDoor, Reply, Request};
+use crate::browser::Guard;
 use crate::identity::Identity;
 use crate::server::Handler;
 
 /// The gateway's handler.
 #[derive(Debug)]
 pub struct Doors {
+    pub guard: Guard,
     pub admin: Arc<Admin>,
     pub identity: Arc<Identity>,
     pub door: Arc<FrontDoor>,
@@ -17,6 +19,9 @@ pub struct Doors {
 
 impl Handler for Doors {
     async fn answer(&self, request: Request) -> Reply {
+        if let Err(error) = self.guard.check(&request) {
+            return error.into();
+        }
         if let Some(reply) = self.admin.answer(&request.method, &request.path) {
             return reply;
         }

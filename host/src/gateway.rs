@@ -19,6 +19,7 @@ use crate::arm::{
     FrontDoor, Groups, Inventory, Key, Locks, Others, Policy, ResourceId, RouteConflict, Router, Strictness,
     Subscriptions,
 };
+use crate::browser::Guard;
 use crate::config::{self, ConfigError, Presence, Sources, Storage, Tls};
 use crate::doors::Doors;
 use crate::folders::{FolderError, Folders};
@@ -84,6 +85,7 @@ pub struct Gateway {
     lender: Arc<Lender>,
     router: Router,
     policy: Policy,
+    guard: Guard,
     identity: Arc<Identity>,
     address: SocketAddr,
     /// Why the runtime is this one.
@@ -128,6 +130,7 @@ impl Gateway {
             lender: Arc::new(lender),
             storage: gateway.storage,
             policy: policy(gateway.arm),
+            guard: Guard::new(gateway.bind_address, gateway.hostname.as_deref(), suffixes()),
             identity: Arc::new(Identity::new(gateway.auth, folders.state.as_deref(), address.port())),
             reason,
         })
@@ -160,7 +163,13 @@ impl Gateway {
         let renewing = certificates.map(|certificates| tokio::spawn(certificates.keep_fresh()));
         let watching = tokio::spawn(watch_workloads(lender.clone(), wake));
         let reconciling = tokio::spawn(reconciler.run(woken, closing.clone()));
-        server.serve(tls, Arc::new(Doors { admin, identity: self.identity, door: door.clone() }), closing).await;
+        server
+            .serve(
+                tls,
+                Arc::new(Doors { guard: self.guard, admin, identity: self.identity, door: door.clone() }),
+                closing,
+            )
+            .await;
         // A change that outlived its connection still starts or ends workloads. Its calls have deadlines.
         door.finish().await;
         if let Err(error) = reconciling.await {
@@ -180,6 +189,16 @@ impl Gateway {
     /// What clients have to trust, and None if there is plain HTTP only.
     pub fn certificates(&self) -> Option<&Arc<Certificates>> {
         self.certificates.as_ref()
+    }
+
+    /// The first of those that there are from the start.
+    pub fn subscription(&self) -> &str {
+        self.policy.subscriptions.configured.first().map_or("my-sub", String::as_str)
+    }
+
+    /// Whether a first request needs a token or a group.
+    pub fn is_strict(&self) -> bool {
+        self.identity.is_strict() || self.policy.groups == Groups::MustExist
     }
 
     pub fn plugins(&self) -> &Plugins {

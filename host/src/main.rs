@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -65,6 +66,9 @@ enum Command {
         command: Vec<OsString>,
     },
 }
+
+/// Signals that come within this time of the first one are the same wish.
+const ONE_WISH: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -157,6 +161,15 @@ async fn serve(file: Option<PathBuf>) -> anyhow::Result<()> {
         () = asked() => tracing::info!("ending: requests and steps under way are awaited; once more to end at once"),
     }
     close.send_replace(true);
+    // Whoever signals a whole group of processes, as `timeout` does, may reach this one twice with one wish.
+    let wished = tokio::time::Instant::now();
+    while wished.elapsed() < ONE_WISH {
+        tokio::select! {
+            ended = &mut running => return ended.context("the gateway broke"),
+            () = asked() => {}
+            () = tokio::time::sleep_until(wished + ONE_WISH) => {}
+        }
+    }
     tokio::select! {
         ended = running => ended.context("the gateway broke"),
         () = asked() => Err(anyhow::anyhow!("ended at once, as asked; the next start repairs what was under way")),

@@ -4,6 +4,7 @@
 //! listens on it now; what starts to listen on it between that look and the workload's start is the workload's error.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::RangeInclusive;
 
@@ -116,7 +117,11 @@ impl Ports {
 /// Whether something could listen on it now. Looks at the wildcard address too: what listens there has the port on
 /// every address.
 fn is_free(port: u16) -> bool {
-    [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED].iter().all(|address| TcpListener::bind((*address, port)).is_ok())
+    let is_taken = |address| {
+        // Any other error (no file descriptors left, say) is no news of the port; whoever listens on it will tell.
+        TcpListener::bind((address, port)).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+    };
+    ![Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED].into_iter().any(is_taken)
 }
 
 #[cfg(test)]

@@ -294,6 +294,7 @@ fn resources_of_any_type_are_listed_filtered_and_paged() {
     let list = |query: &str| get(&arm, &format!("/resources?{query}"));
     for (filter, expected) in [
         ("", vec!["alpha", "beta", "gamma"]),
+        ("$filter=", vec!["alpha", "beta", "gamma"]),
         ("$filter=resourceGroup eq 'G1'", vec!["alpha", "beta"]),
         ("$filter=resourceType eq 'microsoft.cache/redis'", vec!["alpha", "beta", "gamma"]),
         ("$filter=resourceType eq 'Microsoft.Storage/storageAccounts'", vec![]),

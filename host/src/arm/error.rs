@@ -362,6 +362,23 @@ impl ArmError {
         ArmError::new(status, code, message)
     }
 
+    /// A name that is not this machine's leads here: a page of that name would be able to read the answers.
+    pub fn unknown_host(host: &str) -> ArmError {
+        let message = format!(
+            "This gateway does not answer to the name '{}'. It answers to localhost, the addresses of this machine and host.docker.internal; set `hostname` (FLOCI_AZ_HOSTNAME) to the name that clients reach it by.",
+            short(host)
+        );
+        ArmError::new(StatusCode::FORBIDDEN, "HostNotServed", message)
+    }
+
+    pub fn foreign_origin(from: &str) -> ArmError {
+        let message = format!(
+            "A web page of another origin ('{}') cannot change anything here. Send the request from a program, without the headers Origin and Sec-Fetch-Site.",
+            short(from)
+        );
+        ArmError::new(StatusCode::FORBIDDEN, "CrossOriginRequestRefused", message)
+    }
+
     pub fn shutting_down() -> ArmError {
         let message =
             "The gateway is shutting down and accepts no more changes. Try again when it has been started again.";

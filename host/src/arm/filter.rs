@@ -3,16 +3,19 @@
 //! `eq` and `ne` on the properties below, `substringof('part', name)`, `startswith(name, 'part')`, `and`, `or`, `not` and
 //! parentheses. `tagName` and `tagValue` that are joined by one `and` speak of one tag: `tagName eq 'a' and tagValue eq 'b'`
 //! wants a tag a=b; they cannot be negated.
-//! Everything compares without regard to case but the value of a tag. Bounds: [`DEEPEST`] levels of nesting.
+//! Everything compares without regard to case but the value of a tag. Bounds: [`DEEPEST`] levels of nesting, [`MOST`] comparisons.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
 use super::error::ArmError;
+use super::request::Request;
 
 /// Levels of parentheses and `not`, so that a long text does not exhaust the stack.
 const DEEPEST: usize = 32;
+/// Comparisons, each of which costs time for every item of a list.
+const MOST: usize = 64;
 
 /// What is filtered.
 #[derive(Debug, Clone)]
@@ -75,10 +78,15 @@ enum Expression {
 pub struct Filter(Expression);
 
 impl Filter {
+    /// The filter of a request; none if there is none, or an empty one, as az sends it.
+    pub fn of(request: &Request) -> Result<Option<Filter>, ArmError> {
+        request.query("$filter").filter(|text| !text.trim().is_empty()).map(Filter::parse).transpose()
+    }
+
     pub fn parse(text: &str) -> Result<Filter, ArmError> {
         let invalid = |why: String| ArmError::invalid_filter(text, &why);
         let tokens = tokens(text).map_err(invalid)?;
-        let mut parser = Parser { tokens: &tokens, depth: 0, negated: 0 };
+        let mut parser = Parser { tokens: &tokens, depth: 0, negated: 0, compared: 0 };
         let expression = parser.any_of().map_err(invalid)?;
         match parser.tokens {
             [] => Ok(Filter(expression)),
@@ -99,10 +107,12 @@ impl Expression {
                     Property::ResourceType => &item.full_type,
                     Property::ResourceGroup => item.group,
                     Property::Name => item.name,
-                    Property::Location => return compare(&squeezed(item.location), *comparison, &squeezed(wanted)),
+                    Property::Location => {
+                        return compare(&super::location::normalised(item.location), *comparison, wanted);
+                    }
                     Property::TagName | Property::TagValue => return has_tag(item, &[self]),
                 };
-                compare(&found.to_lowercase(), *comparison, &wanted.to_lowercase())
+                compare(&found.to_lowercase(), *comparison, wanted)
             }
             Expression::Not(inner) => !inner.holds(item),
             Expression::And(all) => {
@@ -120,9 +130,7 @@ impl Expression {
     fn holds_for(&self, name: &str, value: &str) -> bool {
         match self {
             Expression::Compare(Property::TagValue, comparison, wanted) => compare(value, *comparison, wanted),
-            Expression::Compare(_, comparison, wanted) => {
-                compare(&name.to_lowercase(), *comparison, &wanted.to_lowercase())
-            }
+            Expression::Compare(_, comparison, wanted) => compare(&name.to_lowercase(), *comparison, wanted),
             _ => false,
         }
     }
@@ -132,10 +140,6 @@ impl Expression {
 fn has_tag(item: &Item<'_>, all: &[&Expression]) -> bool {
     let mut tags = item.tags.iter().map(|(name, value)| (name, value.as_str().unwrap_or_default()));
     tags.any(|(name, value)| all.iter().all(|one| one.holds_for(name, value)))
-}
-
-fn squeezed(location: &str) -> String {
-    super::location::normalised(location)
 }
 
 fn compare(found: &str, comparison: Comparison, wanted: &str) -> bool {
@@ -210,6 +214,7 @@ struct Parser<'a> {
     depth: usize,
     /// How many `not`s what comes next is below.
     negated: usize,
+    compared: usize,
 }
 
 impl Parser<'_> {
@@ -244,6 +249,10 @@ impl Parser<'_> {
     }
 
     fn property(&mut self) -> Result<Property, String> {
+        self.compared += 1;
+        if self.compared > MOST {
+            return Err(format!("it has more than {MOST} comparisons"));
+        }
         let supported = || Property::ALL.map(|(name, _)| name).join(", ");
         match self.next() {
             Some(Token::Word(word)) => Property::named(&word).ok_or_else(|| {
@@ -299,7 +308,7 @@ impl Parser<'_> {
             self.expect(&Token::Comma)?;
             let property = self.property()?;
             self.expect(&Token::Close)?;
-            return Ok(Expression::Compare(property, Comparison::Contains, part));
+            return Ok(compared(property, Comparison::Contains, part));
         }
         if self.next_is_word("startswith") {
             self.expect(&Token::Open)?;
@@ -307,7 +316,7 @@ impl Parser<'_> {
             self.expect(&Token::Comma)?;
             let part = self.text()?;
             self.expect(&Token::Close)?;
-            return Ok(Expression::Compare(property, Comparison::StartsWith, part));
+            return Ok(compared(property, Comparison::StartsWith, part));
         }
         let property = self.property()?;
         let comparison = match self.next() {
@@ -319,8 +328,18 @@ impl Parser<'_> {
             Some(other) => return Err(format!("'eq' or 'ne' was expected where {other} is")),
             None => return Err("'eq' or 'ne' was expected at its end".to_owned()),
         };
-        Ok(Expression::Compare(property, comparison, self.text()?))
+        Ok(compared(property, comparison, self.text()?))
     }
+}
+
+/// With what is wanted in the form in which it is compared.
+fn compared(property: Property, comparison: Comparison, wanted: String) -> Expression {
+    let wanted = match property {
+        Property::TagValue => wanted,
+        Property::Location => super::location::normalised(&wanted),
+        _ => wanted.to_lowercase(),
+    };
+    Expression::Compare(property, comparison, wanted)
 }
 
 fn one_or(mut expressions: Vec<Expression>, many: fn(Vec<Expression>) -> Expression) -> Expression {

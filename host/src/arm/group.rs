@@ -112,7 +112,7 @@ fn not_found(scope: &Scope) -> ArmError {
 
 pub(super) fn list(door: &FrontDoor, subscription: &str, request: &Request) -> Result<Reply, ArmError> {
     request.only("GET")?;
-    let filter = request.query("$filter").map(Filter::parse).transpose()?;
+    let filter = Filter::of(request)?;
     let groups = door.inventory().groups(Some(subscription));
     let kept = groups.iter().filter(|group| filter.as_ref().is_none_or(|filter| filter.matches(&group.item())));
     let (values, next) = Page::of(request)?.cut(kept.map(|group| (group.key().to_string(), group.body())));

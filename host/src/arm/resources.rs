@@ -53,7 +53,7 @@ pub(super) fn list(door: &FrontDoor, scope: &Scope, request: &Request) -> Result
     {
         return Err(ArmError::group_not_found(group));
     }
-    let filter = request.query("$filter").map(Filter::parse).transpose()?;
+    let filter = Filter::of(request)?;
     let kept = |record: &Record| filter.as_ref().is_none_or(|filter| filter.matches(&record.item()));
     let inside = door.inventory().inside(scope);
     let own = inside.iter().filter(|record| record.id.parent().is_none() && kept(record));

@@ -3,7 +3,7 @@
 //! There is one tenant. The configured subscriptions are there from the start; any other one is there once something is
 //! in it, unless the settings say that only those configured exist.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -83,8 +83,9 @@ fn all(door: &FrontDoor) -> Vec<String> {
     let mut all: Vec<String> = door.policy.subscriptions.configured.clone();
     let in_use = door.inventory().groups(None);
     let in_use = in_use.iter().map(|group| group.subscription.clone()).chain(door.inventory().subscriptions());
+    let mut known: HashSet<String> = all.iter().map(|id| id.to_lowercase()).collect();
     for id in in_use {
-        if door.policy.subscriptions.check(&id).is_ok() && !all.iter().any(|other| other.eq_ignore_ascii_case(&id)) {
+        if door.policy.subscriptions.check(&id).is_ok() && known.insert(id.to_lowercase()) {
             all.push(id);
         }
     }

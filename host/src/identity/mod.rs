@@ -55,6 +55,11 @@ impl Identity {
         Identity { mode, keys: Keys::new(state), port }
     }
 
+    /// Whether every request needs a token.
+    pub fn is_strict(&self) -> bool {
+        self.mode == AuthMode::Strict
+    }
+
     /// None for a path that has nothing to do with the login.
     pub async fn answer(&self, request: &Request) -> Option<Reply> {
         let endpoint = Endpoint::of(&request.path)?;

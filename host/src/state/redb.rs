@@ -1,6 +1,9 @@
 //! One file, transactions, a sync with each commit.
 
 use std::fmt::Display;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError};
@@ -15,23 +18,50 @@ pub(super) struct File {
 
 impl File {
     pub(super) fn open(path: &Path) -> Result<File, StoreError> {
-        Ok(File { path: path.to_owned(), database: Some(create(path)?) })
+        Ok(File { path: path.to_owned(), database: Some(open(path)?) })
     }
 
     fn database(&mut self) -> Result<&Database, StoreError> {
         let database = match self.database.take() {
             Some(database) => database,
-            None => create(&self.path)?,
+            None => open(&self.path)?,
         };
         Ok(self.database.insert(database))
     }
 }
 
-fn create(path: &Path) -> Result<Database, StoreError> {
-    Database::create(path).map_err(|error| match error {
+fn open(path: &Path) -> Result<Database, StoreError> {
+    let failed = |reason: String| StoreError::Open { path: path.display().to_string(), reason };
+    if !fs::exists(path).map_err(|error| failed(error.to_string()))? {
+        create(path).map_err(failed)?;
+    }
+    Database::open(path).map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.display().to_string() },
-        other => StoreError::Open { path: path.display().to_string(), reason: other.to_string() },
+        other => failed(other.to_string()),
     })
+}
+
+/// An empty database, which is there whole or not at all: redb itself writes a new file in several steps, and a file
+/// that it has begun cannot be opened. For this user only.
+fn create(path: &Path) -> Result<(), String> {
+    let new = path.with_extension("new");
+    // What a crash has left behind.
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.to_string()),
+        _ => {}
+    }
+    drop(Database::create(&new).map_err(|error| error.to_string())?);
+    let linked = fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).and_then(|()| {
+        // Never over one that somebody else has made meanwhile.
+        match fs::hard_link(&new, path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            linked => linked,
+        }
+    });
+    let _ = fs::remove_file(&new);
+    linked.map_err(|error| error.to_string())?;
+    let folder = path.parent().unwrap_or(path);
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| error.to_string())
 }
 
 fn definition(table: Table) -> TableDefinition<'static, &'static str, &'static [u8]> {
@@ -79,4 +109,25 @@ fn write(database: &Database, changes: &[Change]) -> Result<(), StoreError> {
         };
     }
     transaction.commit().map_err(|error| failed(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_was_broken_off_leaves_nothing_in_the_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.redb");
+        // As a crash leaves it: of full length, and no database yet.
+        fs::write(path.with_extension("new"), vec![0; 1 << 20]).unwrap();
+        drop(File::open(&path).unwrap());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let first = File::open(&path).unwrap();
+        assert!(matches!(File::open(&path).err(), Some(StoreError::InUse { .. })));
+        drop(first);
+        fs::write(&path, "no database").unwrap();
+        assert!(matches!(File::open(&path).err(), Some(StoreError::Open { .. })));
+    }
 }

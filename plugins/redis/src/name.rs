@@ -22,7 +22,7 @@ pub fn check(name: &str) -> Result<(), Rejection> {
 /// Whether another cache, in any subscription, has the name.
 pub fn check_free(id: &ResourceId, host: &dyn Host) -> Result<(), Rejection> {
     let same = host.resources().named(RESOURCE_TYPE, id.name())?;
-    if same.iter().all(|other| other.id == *id) { Ok(()) } else { Err(not_available()) }
+    same.iter().find(|other| other.id != *id).map_or(Ok(()), |holder| Err(not_available(&holder.id)))
 }
 
 /// `checkNameAvailability`: nothing is said of a name that is available.
@@ -37,17 +37,16 @@ pub fn check_availability(body: &Value, host: &dyn Host) -> Result<Answer, Rejec
         return Err(invalid("type", &format!("It has to be {RESOURCE_TYPE}, and is {}.", shown(&kind.into()))));
     }
     check(name)?;
-    match host.resources().named(RESOURCE_TYPE, name)?.is_empty() {
-        true => Ok(Answer::empty()),
-        false => Err(not_available()),
-    }
+    let same = host.resources().named(RESOURCE_TYPE, name)?;
+    same.first().map_or(Ok(Answer::empty()), |holder| Err(not_available(&holder.id)))
 }
 
-fn not_available() -> Rejection {
-    // "occured" is Azure's.
-    Rejection::conflict(
-        "NameNotAvailable",
+fn not_available(holder: &ResourceId) -> Rejection {
+    // "occured" is Azure's; who has the name is ours to say.
+    let message = format!(
         "An error occured when trying to reserve the DNS name for the cache instance. This may be a temporary issue if \
-         a cache instance of this name was recently deleted. Please choose a different name or try again later.",
-    )
+         a cache instance of this name was recently deleted. Please choose a different name or try again later. The \
+         name is that of '{holder}'."
+    );
+    Rejection::conflict("NameNotAvailable", message)
 }
