@@ -47,7 +47,8 @@ fn exchange(gateway: &Gateway, bytes: &[u8], then: Then) -> Vec<u8> {
     answer
 }
 
-/// Every answer in `bytes` with a status of a failure carries the envelope. `head` if the answers have no bodies.
+/// Every answer in `bytes` with a status of a failure carries the envelope, unless `method` is one
+/// whose answers have no bodies.
 fn check_answers(method: &str, bytes: &[u8]) -> Result<(), TestCaseError> {
     let Some(head_end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
         // TLS alerts and HTTP/2 frames are no text; nothing at all is nobody to answer to.

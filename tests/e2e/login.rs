@@ -63,3 +63,20 @@ fn commands_without_a_gateway_say_what_to_do() {
         assert!(!output.status.success() && text.contains(&expected), "{arguments:?}: {text}");
     }
 }
+
+#[test]
+fn a_gateway_without_tls_has_no_certificate_to_trust_while_it_runs_and_after() {
+    let mut gateway = Gateway::start(Runtime::None);
+    gateway.kill();
+    let made = gateway.command().arg("ca").output().unwrap();
+    assert!(made.status.success() && made.stdout.starts_with(b"-----BEGIN CERTIFICATE-----"), "{made:?}");
+    gateway.set("FLOCI_AZ_TLS_ENABLED", "false");
+    let refused = |gateway: &Gateway| {
+        let output = gateway.command().arg("ca").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains("does not speak TLS"), "{text}");
+    };
+    refused(&gateway);
+    gateway.spawn();
+    refused(&gateway);
+}

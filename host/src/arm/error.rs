@@ -14,6 +14,15 @@ use super::location;
 use crate::plugin::CallError;
 use crate::plugin::contract::Rejection;
 
+/// Who a request failed at, as the header `x-ms-failure-cause` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The front door.
+    Gateway,
+    /// The resource provider behind it, which is a plugin.
+    Service,
+}
+
 /// A request that is refused, as the client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArmError {
@@ -21,6 +30,7 @@ pub struct ArmError {
     pub code: String,
     pub message: String,
     pub target: Option<String>,
+    pub cause: Cause,
     /// The methods that would have been allowed; with a 405 only.
     pub allow: Option<&'static str>,
     /// How a caller is to prove itself; with a 401 only.
@@ -29,7 +39,8 @@ pub struct ArmError {
 
 impl ArmError {
     pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> ArmError {
-        ArmError { status, code: code.to_owned(), message: message.into(), target: None, allow: None, challenge: None }
+        let (code, message) = (code.to_owned(), message.into());
+        ArmError { status, code, message, target: None, cause: Cause::Gateway, allow: None, challenge: None }
     }
 
     pub(crate) fn at(mut self, target: impl Into<String>) -> ArmError {
@@ -406,7 +417,7 @@ impl ArmError {
     }
 
     pub fn plugin_failed(what: &str) -> ArmError {
-        ArmError::new(StatusCode::INTERNAL_SERVER_ERROR, "PluginFailed", what)
+        ArmError { cause: Cause::Service, ..ArmError::new(StatusCode::INTERNAL_SERVER_ERROR, "PluginFailed", what) }
     }
 }
 
@@ -418,7 +429,7 @@ impl From<crate::state::StoreError> for ArmError {
 
 impl From<CallError> for ArmError {
     fn from(error: CallError) -> ArmError {
-        match error {
+        let error = match error {
             CallError::TimedOut { .. } => {
                 ArmError::new(StatusCode::GATEWAY_TIMEOUT, "PluginTimedOut", error.to_string())
             }
@@ -426,7 +437,8 @@ impl From<CallError> for ArmError {
                 ArmError::new(StatusCode::SERVICE_UNAVAILABLE, "ServerBusy", error.to_string())
             }
             CallError::Failed { .. } => ArmError::plugin_failed(&error.to_string()),
-        }
+        };
+        ArmError { cause: Cause::Service, ..error }
     }
 }
 
@@ -435,7 +447,7 @@ impl From<Rejection> for ArmError {
     fn from(rejection: Rejection) -> ArmError {
         let status = StatusCode::from_u16(rejection.status).ok().filter(StatusCode::is_client_error);
         let error = ArmError::new(status.unwrap_or(StatusCode::BAD_REQUEST), &rejection.code, rejection.message);
-        ArmError { target: rejection.target, ..error }
+        ArmError { target: rejection.target, cause: Cause::Service, ..error }
     }
 }
 
@@ -444,7 +456,8 @@ pub(super) fn shown(value: &Value) -> String {
     short(&value.to_string())
 }
 
-fn short(text: &str) -> String {
+/// As much of a text as a message has room for.
+pub(crate) fn short(text: &str) -> String {
     const MOST: usize = 200;
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),

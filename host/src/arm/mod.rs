@@ -38,7 +38,8 @@ use tokio::sync::{RwLock, mpsc, watch};
 use tracing::Instrument;
 
 pub use delete::begin as begin_deletion;
-pub use error::ArmError;
+pub(crate) use error::short;
+pub use error::{ArmError, Cause};
 pub use group::{Group, Life};
 pub use id::{Key, ResourceId, Scope};
 pub use inventory::{Inventory, Transition};

@@ -9,7 +9,7 @@ use hyper::{Method, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::error::ArmError;
+use super::error::{ArmError, Cause};
 use super::operation::Operation;
 
 /// What has a meaning of its own in a URL, or none at all.
@@ -209,6 +209,9 @@ impl Reply {
 impl From<ArmError> for Reply {
     fn from(error: ArmError) -> Reply {
         let mut reply = Reply::json(error.status, error.body());
+        if error.cause == Cause::Service {
+            reply.headers.push(("x-ms-failure-cause", "service".to_owned()));
+        }
         if let Some(allow) = error.allow {
             reply.headers.push(("allow", allow.to_owned()));
         }

@@ -102,7 +102,7 @@ impl Az<'_> {
             self.run(&words)?;
         }
         // Last, so that what was not finished is begun anew.
-        trust::keep(&made_for, mark)
+        trust::keep(&made_for, mark.as_bytes())
     }
 
     fn run(&self, words: &[String]) -> Result<(), CliError> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use ureq::Agent;
 
 use super::CliError;
@@ -13,6 +14,9 @@ const CONNECTING: Duration = Duration::from_secs(2);
 const ANSWERING: Duration = Duration::from_secs(30);
 /// Bytes of an answer; certificates and keys have a few thousand.
 const LARGEST: u64 = 1 << 20;
+
+/// By which the gateway says that it has no certificate. Others have a 404 in JSON, too.
+const TLS_IS_OFF: &str = "TlsDisabled";
 
 /// Where a gateway is, if it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,9 +79,16 @@ impl Local {
         let found = || format!("GET {PATH} was answered {status} {}", text.chars().take(200).collect::<String>());
         match status {
             200 if text.contains("-----BEGIN CERTIFICATE-----") => Ok(text),
-            // The gateway's 404 is in an envelope of JSON, a stranger's is probably not.
-            404 if text.starts_with('{') => Err(CliError::NoTls { url: self.http(), found: found() }),
+            404 if code(&text).as_deref() == Some(TLS_IS_OFF) => {
+                Err(CliError::NoTls { url: self.http(), found: found() })
+            }
             _ => Err(CliError::Stranger { url: self.http(), found: found() }),
         }
     }
+}
+
+/// Of an error in ARM's envelope.
+fn code(text: &str) -> Option<String> {
+    let body: Value = serde_json::from_str(text).ok()?;
+    Some(body.get("error")?.get("code")?.as_str()?.to_owned())
 }

@@ -22,6 +22,8 @@ pub use env::{Purpose, env};
 pub use shell::Shell;
 pub use surroundings::Surroundings;
 
+use crate::identity::ca::CertificateError;
+
 /// Why a command did not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -43,6 +45,12 @@ pub enum CliError {
     NoCertificate { url: String, file: String },
     #[error("{path} cannot be {attempt}: {reason}. Let this user do so, or set XDG_CACHE_HOME to another folder")]
     File { attempt: &'static str, path: String, reason: io::Error },
+    #[error(
+        "{path}, which holds the certificates that are trusted already, cannot be read: {reason}. Let this user read it, or name another file in SSL_CERT_FILE"
+    )]
+    Trusted { path: String, reason: io::Error },
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     #[error("there is no folder for certificates: neither XDG_CACHE_HOME nor HOME is set. Set one of them")]
     NoHome,
     #[error(

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::local::Local;
 use super::*;
-use crate::config::{AuthMode, Gateway, Storage};
+use crate::config::{AuthMode, Gateway, Storage, Tls};
 
 const CA: &str = "-----BEGIN CERTIFICATE-----\nours\n-----END CERTIFICATE-----\n";
 
@@ -264,10 +264,15 @@ fn what_is_in_the_way_is_told() {
     tell("env, no home", env(&memory(fake.port), &Surroundings::default(), Shell::Sh, Purpose::All).unwrap_err());
     tell("az, not installed", az(&memory(fake.port), &Surroundings::default(), &[]).unwrap_err());
     tell("az, not startable", az(&memory(fake.port), &surroundings(home.path(), &known), &[]).unwrap_err());
-    fake.set("/_floci/tls-cert", 404, "{\"error\":{\"code\":\"NotFound\"}}");
+    fake.set("/_floci/tls-cert", 404, "{\"error\":{\"code\":\"TlsDisabled\"}}");
     tell("ca, no TLS", ca(&memory(fake.port)).unwrap_err());
     fake.set("/_floci/tls-cert", 200, "<html>");
     tell("ca, a stranger", ca(&memory(fake.port)).unwrap_err());
+    for body in ["{\"error\":{\"code\":\"NotFound\"}}", "{\"error\":\"TlsDisabled\"}", "{}", "{", "TlsDisabled", ""] {
+        fake.set("/_floci/tls-cert", 404, body);
+        let error = ca(&memory(fake.port)).unwrap_err();
+        assert!(matches!(error, CliError::Stranger { .. }), "{body}: {error}");
+    }
     expect![[r#"
         ca, nobody
           no floci-az gateway answers at http://localhost:4578 (io: Connection refused (os error 111)): start it with `floci-az`, in another terminal. If it runs with other settings, give the same --config or FLOCI_AZ_* variables here
@@ -284,11 +289,62 @@ fn what_is_in_the_way_is_told() {
         az, not startable
           /nowhere/az cannot be started: No such file or directory (os error 2)
         ca, no TLS
-          the gateway at http://localhost:4577 does not speak TLS, so there is no certificate: GET /_floci/tls-cert was answered 404 {"error":{"code":"NotFound"}}. az, Terraform and most SDKs send no token without TLS: start the gateway with tls.enabled set to true
+          the gateway at http://localhost:4577 does not speak TLS, so there is no certificate: GET /_floci/tls-cert was answered 404 {"error":{"code":"TlsDisabled"}}. az, Terraform and most SDKs send no token without TLS: start the gateway with tls.enabled set to true
         ca, a stranger
           what answers at http://localhost:4577 is no floci-az gateway, or not one of this version: GET /_floci/tls-cert was answered 200 <html>. Stop it and start the gateway, or give the port of the gateway (FLOCI_AZ_PORT)
     "#]]
     .assert_eq(&told);
+}
+
+/// Its certificate is of another time, or nobody's any more.
+#[test]
+fn what_an_earlier_gateway_has_left_is_not_the_certificate_of_one_with_other_settings() {
+    let home = TempDir::new().unwrap();
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let (kept, own) = (home.path().join("state"), home.path().join("own.pem"));
+    fs::create_dir_all(kept.join("tls")).unwrap();
+    fs::write(kept.join("tls/ca.pem"), "left over").unwrap();
+    let asked = |tls: Tls, storage: &Storage| ca(&Gateway { tls, ..gateway(port, storage.clone()) });
+    let given = || Tls::Given { certificate: own.clone(), key: home.path().join("own.key") };
+    let persistent = Storage::Persistent(kept);
+    assert_eq!(asked(Tls::Made, &persistent).unwrap(), "left over");
+    let mut told = String::new();
+    let mut tell = |what: &str, error: CliError| {
+        let text = error.to_string().replace(home.path().to_str().unwrap(), "/home/ada");
+        told += &format!("{what}\n  {}\n", text.replace(&port.to_string(), "4577"));
+    };
+    for storage in [persistent, Storage::Memory] {
+        assert!(matches!(asked(Tls::Off, &storage), Err(CliError::NoTls { .. })), "{storage:?}");
+        fs::write(&own, "-----BEGIN CERTIFICATE-----\nb3Vycw==\n-----END CERTIFICATE-----\nand its key").unwrap();
+        let chain = "-----BEGIN CERTIFICATE-----\nb3Vycw==\n-----END CERTIFICATE-----\n";
+        assert_eq!(asked(given(), &storage).unwrap(), chain, "{storage:?}");
+        fs::remove_file(&own).unwrap();
+        assert!(matches!(asked(given(), &storage), Err(CliError::Certificate(_))), "{storage:?}");
+    }
+    tell("off", asked(Tls::Off, &Storage::Memory).unwrap_err());
+    tell("given", asked(given(), &Storage::Memory).unwrap_err());
+    expect![[r#"
+        off
+          the gateway at http://localhost:4577 does not speak TLS, so there is no certificate: tls.enabled is false. az, Terraform and most SDKs send no token without TLS: start the gateway with tls.enabled set to true
+        given
+          /home/ada/own.pem (tls.cert-path) cannot be read: No such file or directory (os error 2). Supported: a file in PEM that this user can read
+    "#]].assert_eq(&told);
+}
+
+#[test]
+fn what_is_trusted_already_is_joined_byte_by_byte() {
+    let (home, fake) = (TempDir::new().unwrap(), Fake::start());
+    let gateway = gateway(fake.port, Storage::Memory);
+    let here = surroundings(home.path(), &[]);
+    fs::write(home.path().join("system.pem"), b"# Autorit\xe9\nthe system's\n\n").unwrap();
+    for _ in 0..2 {
+        env(&gateway, &here, Shell::Sh, Purpose::All).unwrap();
+        let bundle = home.path().join(format!(".cache/floci-az/localhost-{}/bundle.pem", fake.port));
+        let expected = [b"# Autorit\xe9\nthe system's\n", CA.as_bytes()].concat();
+        assert_eq!(fs::read(bundle).unwrap(), expected);
+    }
+    let error = CliError::Trusted { path: "/x.pem".to_owned(), reason: io::ErrorKind::PermissionDenied.into() };
+    expect!["/x.pem, which holds the certificates that are trusted already, cannot be read: permission denied. Let this user read it, or name another file in SSL_CERT_FILE"].assert_eq(&error.to_string());
 }
 
 #[test]

@@ -46,12 +46,15 @@ impl Trust {
         make(&folder)?;
         let system = system(surroundings, &cache);
         let trusted = match &system {
-            Some(file) => fs::read_to_string(file).map_err(|reason| failed("read", file, reason))?,
-            None => String::new(),
+            // As bytes: some systems' files have comments that are not UTF-8.
+            Some(file) => {
+                fs::read(file).map_err(|reason| CliError::Trusted { path: file.display().to_string(), reason })?
+            }
+            None => Vec::new(),
         };
         let (ca, bundle) = (folder.join("ca.pem"), folder.join("bundle.pem"));
-        keep(&ca, &pem)?;
-        keep(&bundle, &format!("{}\n{}", trusted.trim_end(), pem))?;
+        keep(&ca, pem.as_bytes())?;
+        keep(&bundle, &[trusted.trim_ascii_end(), b"\n", pem.as_bytes()].concat())?;
         Ok(Trust { folder, ca, bundle, pem, system })
     }
 }
@@ -70,11 +73,11 @@ pub(super) fn make(folder: &Path) -> Result<(), CliError> {
 }
 
 /// Whole or not at all: somebody may be reading it.
-pub(super) fn keep(file: &Path, text: &str) -> Result<(), CliError> {
-    if fs::read_to_string(file).is_ok_and(|kept| kept == text) {
+pub(super) fn keep(file: &Path, content: &[u8]) -> Result<(), CliError> {
+    if fs::read(file).is_ok_and(|kept| kept == content) {
         return Ok(());
     }
-    replace(file, text.as_bytes()).map_err(|reason| failed("written", file, reason))
+    replace(file, content).map_err(|reason| failed("written", file, reason))
 }
 
 pub(super) fn failed(attempt: &'static str, path: &Path, reason: io::Error) -> CliError {

@@ -14,14 +14,13 @@ use serde_json::Value;
 
 use super::key::SigningKey;
 use super::metadata::authority;
+use crate::arm::short;
 
 /// Seconds by which the clocks of client and gateway may differ, as in Azure.
 const LEEWAY: u64 = 300;
 /// Beside the gateway itself, what Azure Resource Manager is known by: its URLs, and its app id.
 const RESOURCE_MANAGER: [&str; 3] =
     ["https://management.azure.com", "https://management.core.windows.net", "797f4846-ba00-4fd7-ba43-dac1f8f63013"];
-/// Characters of a claim that a message shows.
-const SHOWN: usize = 200;
 
 /// Why a request may not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,8 +182,4 @@ fn check_audience(claims: &Value, origins: &Origins) -> Result<(), Refused> {
         RESOURCE_MANAGER.join(", ")
     );
     Err(refused(text, "The access token has been obtained for a wrong audience or resource."))
-}
-
-fn short(text: &str) -> String {
-    text.chars().take(SHOWN).collect()
 }

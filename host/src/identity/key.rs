@@ -8,24 +8,21 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use super::pem::pem;
 use crate::folders::{private_folder, replace};
 
 /// In the state folder.
 const FOLDER: &str = "identity";
 const FILE: &str = "signing-key.pem";
-/// Characters of a line in PEM (RFC 7468).
-const LINE: usize = 64;
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -43,40 +40,37 @@ pub(super) enum KeyError {
 pub(super) struct Keys {
     /// None if it is not kept.
     file: Option<PathBuf>,
-    key: OnceCell<SigningKey>,
-    /// Held while the key is made: a request that is given up does not stop that, and the next one begins anew. What
-    /// is in it is the key of a gateway that keeps none.
-    making: Arc<Mutex<Option<SigningKey>>>,
+    key: Arc<OnceCell<Arc<SigningKey>>>,
 }
 
 impl Keys {
     pub(super) fn new(state: Option<&Path>) -> Keys {
         let file = state.map(|folder| folder.join(FOLDER).join(FILE));
-        Keys { file, key: OnceCell::new(), making: Arc::default() }
+        Keys { file, key: Arc::default() }
     }
 
-    pub(super) async fn get(&self) -> Result<&SigningKey, KeyError> {
-        let make = async || {
-            let (file, making) = (self.file.clone(), self.making.clone());
-            let made = tokio::task::spawn_blocking(move || {
-                let mut made = making.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(key) = made.as_ref() {
-                    return Ok(key.clone());
-                }
-                let key = match file {
-                    Some(file) => SigningKey::kept(&file)?,
-                    None => SigningKey::new()?.0,
-                };
-                Ok(made.insert(key).clone())
-            });
-            made.await.unwrap_or_else(|broken| Err(KeyError::Make(broken.to_string())))
-        };
-        self.key.get_or_try_init(make).await
+    pub(super) async fn get(&self) -> Result<Arc<SigningKey>, KeyError> {
+        if let Some(key) = self.key.get() {
+            return Ok(key.clone());
+        }
+        let (file, key) = (self.file.clone(), self.key.clone());
+        // A task of its own: it goes on when the request is given up, and the next one waits for it. Two that make a
+        // key at once could leave another one in the file than the one that is used.
+        let making = tokio::spawn(async move { key.get_or_try_init(|| make(file)).await.cloned() });
+        making.await.unwrap_or_else(|broken| Err(KeyError::Make(broken.to_string())))
     }
 }
 
+async fn make(file: Option<PathBuf>) -> Result<Arc<SigningKey>, KeyError> {
+    let made = tokio::task::spawn_blocking(move || match file {
+        Some(file) => SigningKey::kept(&file),
+        None => Ok(SigningKey::new()?.0),
+    });
+    made.await.unwrap_or_else(|broken| Err(KeyError::Make(broken.to_string()))).map(Arc::new)
+}
+
 /// Its `Debug` shows no secrets: jsonwebtoken's types hide theirs.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct SigningKey {
     signs: EncodingKey,
     verifies: DecodingKey,
@@ -92,7 +86,7 @@ impl SigningKey {
         let made = |error: &dyn std::fmt::Display| KeyError::Make(error.to_string());
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|error| made(&error))?;
         let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|error| made(&error))?;
-        let pem = pem(der.as_ref());
+        let pem = pem("PRIVATE KEY", der.as_ref());
         let key = SigningKey::of_pem(&pem).map_err(|error| made(&error))?;
         Ok((key, pem))
     }
@@ -150,17 +144,6 @@ impl SigningKey {
     }
 }
 
-fn pem(der: &[u8]) -> String {
-    let mut text = "-----BEGIN PRIVATE KEY-----\n".to_owned();
-    for (at, character) in STANDARD.encode(der).chars().enumerate() {
-        if at > 0 && at % LINE == 0 {
-            text.push('\n');
-        }
-        text.push(character);
-    }
-    text + "\n-----END PRIVATE KEY-----\n"
-}
-
 fn write(file: &Path, pem: &str) -> io::Result<()> {
     file.parent().map_or(Ok(()), private_folder)?;
     replace(file, pem.as_bytes())
@@ -194,6 +177,18 @@ mod tests {
             assert_ne!(second, first);
             assert_eq!(id(Some(state.path())).await, second);
         }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_given_up_leaves_the_key_that_is_used() {
+        let state = tempfile::tempdir().unwrap();
+        let keys = Keys::new(Some(state.path()));
+        tokio::select! {
+            biased;
+            _ = keys.get() => panic!("a key takes longer"),
+            () = std::future::ready(()) => {}
+        }
+        assert_eq!(keys.get().await.unwrap().id, id(Some(state.path())).await);
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ mod managed;
 mod metadata;
 mod parameters;
 mod path;
+mod pem;
 mod principal;
 mod refusal;
 mod tenant;
@@ -101,7 +102,7 @@ impl Identity {
         };
         let token = bearer::token(&request.headers).map_err(refuse)?;
         let key = self.keys.get().await.map_err(ArmError::internal)?;
-        bearer::verify(token, key, &origins).map_err(refuse)
+        bearer::verify(token, &key, &origins).map_err(refuse)
     }
 
     async fn published_keys(&self) -> Reply {
@@ -119,12 +120,12 @@ impl Identity {
         now: Timestamp,
     ) -> Result<serde_json::Value, Refusal> {
         let key = self.keys.get().await.map_err(Refusal::failed)?;
-        token::answer(request, tenant, version, key, now)
+        token::answer(request, tenant, version, &key, now)
     }
 
     async fn managed(&self, host: managed::Host, request: &Request, now: Timestamp) -> Reply {
         match self.keys.get().await {
-            Ok(key) => managed::answer(host, request, key, now),
+            Ok(key) => managed::answer(host, request, &key, now),
             Err(error) => ArmError::internal(error).into(),
         }
     }

@@ -8,10 +8,7 @@ use super::refusal::Refusal;
 use crate::arm::TENANT;
 
 /// The tenant that everything belongs to unless a GUID says otherwise: that of the subscriptions.
-pub const DEFAULT_TENANT: Uuid = match Uuid::try_parse(TENANT) {
-    Ok(id) => id,
-    Err(_) => Uuid::nil(),
-};
+pub const DEFAULT_TENANT: Uuid = uuid::uuid!(TENANT);
 
 /// Characters of a name; that of a domain has at most as many.
 const LONGEST: usize = 253;

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 use hyper::http::uri::Scheme;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, Version};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::Watcher;
@@ -136,27 +136,42 @@ impl<H: Handler> Speaker<H> {
         refused: &Refused,
     ) -> Response<Full<Bytes>> {
         let ids = Ids::of(request.method(), request.uri().path(), request.headers());
-        let (method, version) = (request.method().clone(), request.version());
         let span = tracing::info_span!("request", id = %ids);
+        self.reply_to(request, entrance, refused, &ids).instrument(span).await
+    }
+
+    async fn reply_to(
+        &self,
+        request: Request<Incoming>,
+        entrance: &Entrance,
+        refused: &Refused,
+        ids: &Ids,
+    ) -> Response<Full<Bytes>> {
+        let (method, version) = (request.method().clone(), request.version());
         let arrived = arrive(request, entrance, &self.limits).await;
         // What is left of the body would be taken for the next request.
         let closes = arrived.is_err() && version < Version::HTTP_2;
         let reply = match arrived {
             Ok(request) => {
-                let answer = self.handler.answer(request).instrument(span);
-                let answer = tokio::time::timeout(self.limits.answer, answer).await;
+                let answer = tokio::time::timeout(self.limits.answer, self.handler.answer(request)).await;
                 answer.unwrap_or_else(|_| ArmError::answer_too_late(self.limits.answer).into())
             }
-            Err(error) => error.into(),
+            Err(error) => {
+                tracing::debug!(code = error.code, "a request was refused on its way in: {}", error.message);
+                error.into()
+            }
         };
-        let mut response = response(reply, &ids);
+        let mut response = response(reply, ids);
         if closes {
             refused.note();
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if method == Method::HEAD {
             let length = HeaderValue::from(response.body().len());
-            response.headers_mut().insert(CONTENT_LENGTH, length);
+            // A 204 has no length, not even 0 (RFC 9110, 8.6).
+            if response.status() != StatusCode::NO_CONTENT {
+                response.headers_mut().insert(CONTENT_LENGTH, length);
+            }
             *response.body_mut() = Bytes::new();
         }
         response.map(Full::new)

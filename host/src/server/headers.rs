@@ -121,6 +121,7 @@ pub(super) fn response(reply: Reply, ids: &Ids) -> Response<Bytes> {
         headers.insert(name, value.clone());
     }
     if reply.status.is_client_error() || reply.status.is_server_error() {
+        // Unless the reply's own headers say otherwise.
         headers.insert(FAILURE_CAUSE, HeaderValue::from_static("gateway"));
     }
     for (name, value) in reply.headers {
@@ -136,7 +137,38 @@ pub(super) fn response(reply: Reply, ids: &Ids) -> Response<Bytes> {
     response
 }
 
-/// Of digits and letters, which every header can carry.
+#[expect(clippy::expect_used, reason = "of digits, letters, hyphens and colons, which every header can carry")]
 fn text_value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or(NO_CACHE)
+    HeaderValue::from_str(text).expect("visible ASCII is a header's value")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arm::ArmError;
+    use crate::plugin::CallError;
+    use crate::plugin::contract::Rejection;
+
+    #[test]
+    fn a_failure_is_the_services_if_its_plugin_refused_or_failed() {
+        let rejection = Rejection { status: 400, code: "X".to_owned(), message: "x".to_owned(), target: None };
+        let plugin = || "redis@1".to_owned();
+        let limit = std::time::Duration::from_secs(1);
+        let unauthorized = ArmError::unauthenticated("x", "http://localhost/t", "x");
+        for (reply, cause) in [
+            (ArmError::from(rejection).into(), Some("service")),
+            (ArmError::from(CallError::TimedOut { plugin: plugin(), function: "f", limit }).into(), Some("service")),
+            (ArmError::from(CallError::Saturated { plugin: plugin(), limit }).into(), Some("service")),
+            (ArmError::plugin_failed("x").into(), Some("service")),
+            (ArmError::shutting_down().into(), Some("gateway")),
+            (ArmError::internal("x").into(), Some("gateway")),
+            (unauthorized.into(), Some("gateway")),
+            (Reply::empty(StatusCode::NOT_FOUND), Some("gateway")),
+            (Reply::empty(StatusCode::NO_CONTENT), None),
+        ] {
+            let response = response(reply, &Ids::unasked());
+            let found = response.headers().get(FAILURE_CAUSE).map(|cause| cause.to_str().unwrap());
+            assert_eq!(found, cause, "{response:?}");
+        }
+    }
 }

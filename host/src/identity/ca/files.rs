@@ -1,31 +1,50 @@
 //! Certificates and keys on disk.
 //!
 //! Each file is there whole or not at all. The two files of a pair are written one after the other, so a crash can leave
-//! two that do not belong together; whoever reads them checks that.
+//! two that do not belong together; whoever reads them checks that. What cannot be read is not the same as what is not
+//! there: a disk that fails, or a limit on open files, passes, and is no reason to write another pair over this one.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::CertificateError;
 use super::issue::Pair;
 use crate::folders::{private_folder, replace};
 
 /// Bytes; a hundred times a long chain. Bounds what a wrong path (a log, a device) costs.
 const LARGEST: u64 = 1 << 20;
 
-/// None if neither the certificate nor the key is there.
-pub(super) fn read(folder: &Path, name: &str) -> io::Result<Option<Pair>> {
-    let (certificate, key) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")));
-    if !fs::exists(&certificate)? && !fs::exists(&key)? {
-        return Ok(None);
+pub(super) fn certificate(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.pem"))
+}
+
+fn key(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.key"))
+}
+
+/// None if there is no such pair: nothing, half of it, or what is no text.
+pub(super) fn read(folder: &Path, name: &str) -> Result<Option<Pair>, CertificateError> {
+    let half = |path: PathBuf| match text(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(reason) if reason.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(reason) if matches!(reason.kind(), io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge) => {
+            tracing::warn!(%reason, file = %path.display(), "it holds no PEM");
+            Ok(None)
+        }
+        Err(reason) => Err(CertificateError::Unread { path, reason }),
+    };
+    let (certificate, key) = (half(certificate(folder, name))?, half(key(folder, name))?);
+    if certificate.is_some() != key.is_some() {
+        tracing::warn!(folder = %folder.display(), "of {name}.pem and {name}.key only one is there");
     }
-    Ok(Some(Pair { certificate: text(&certificate)?, key: text(&key)? }))
+    Ok(certificate.zip(key).map(|(certificate, key)| Pair { certificate, key }))
 }
 
 pub(super) fn write(folder: &Path, name: &str, pair: &Pair) -> io::Result<()> {
     private_folder(folder)?;
-    replace(&folder.join(format!("{name}.key")), pair.key.as_bytes())?;
-    replace(&folder.join(format!("{name}.pem")), pair.certificate.as_bytes())
+    replace(&key(folder, name), pair.key.as_bytes())?;
+    replace(&certificate(folder, name), pair.certificate.as_bytes())
 }
 
 pub(super) fn text(path: &Path) -> io::Result<String> {

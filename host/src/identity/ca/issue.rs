@@ -41,7 +41,7 @@ pub(super) struct Pair {
     pub key: String,
 }
 
-/// Why a pair that was made before cannot be used on.
+/// What is wrong with a pair that was made before.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unusable {
     #[error("it is no certificate and private key in PEM that belong together: {0}")]
@@ -50,6 +50,7 @@ pub(super) enum Unusable {
     NoAuthority,
     #[error("it ends within {} days", RENEWED_BEFORE_END.as_secs() / DAY.as_secs())]
     Ends,
+    /// Of an authority, which is kept all the same.
     #[error("its time has not come: this machine's clock was put back")]
     NotYet,
     #[error("it is for other names")]

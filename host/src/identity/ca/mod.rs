@@ -4,6 +4,7 @@
 //! to trust it; the certificate that it signs is made anew when its end is near or when it should have other names, and
 //! is served from then on without a restart. Where nothing is kept, both live as long as the gateway. What is found
 //! on disk and cannot be used (half written, of another authority, about to end) is made anew, with a line in the log.
+//! What cannot be read stops the start and stays, and so does an authority that only this machine's clock is against.
 //!
 //! Every listener gets its [`ServerConfig`] here, and all of them serve the same certificate.
 
@@ -26,6 +27,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 
+pub use given::chain;
 use issue::{Pair, Unusable};
 pub use names::Names;
 
@@ -54,6 +56,10 @@ pub enum CertificateError {
         "the certificate in {} (tls.cert-path) ended at {ended}. Renew it, or leave tls.cert-path and tls.key-path out: then the gateway makes one", path.display()
     )]
     Expired { path: PathBuf, ended: String },
+    #[error(
+        "{} cannot be read: {reason}. Let this user read it: as long as it is there it is not made anew, because clients may trust it", path.display()
+    )]
+    Unread { path: PathBuf, reason: io::Error },
     #[error("certificates cannot be kept in {}: {reason}. Make room and let this user write there", path.display())]
     Unwritable { path: PathBuf, reason: io::Error },
     #[error("a certificate could not be made: {0}")]
@@ -120,12 +126,17 @@ struct Set {
     leaf: Pair,
 }
 
+/// Where a gateway with this state folder keeps the authority's certificate.
+pub fn authority_file(state: &Path) -> PathBuf {
+    files::certificate(&state.join(FOLDER), AUTHORITY)
+}
+
 impl Certificates {
     /// Those in the state folder, made anew as far as needed; without a folder they are made and not kept.
     pub fn open(state: Option<&Path>, names: Names, now: SystemTime) -> Result<Certificates, CertificateError> {
         let folder = state.map(|state| state.join(FOLDER));
-        let kept = |name| folder.as_deref().and_then(|folder| kept(folder, name));
-        let set = renewed(kept(AUTHORITY), kept(LEAF), &names, now, folder.as_deref())?;
+        let kept = |name| folder.as_deref().map_or(Ok(None), |folder| files::read(folder, name));
+        let set = renewed(kept(AUTHORITY)?, kept(LEAF)?, &names, now, folder.as_deref())?;
         let served = Arc::new(Served(ArcSwap::from_pointee(Snapshot::of(&set)?)));
         Ok(Certificates { origin: Origin::Made(Maker { names, folder, set: Mutex::new(set) }), served })
     }
@@ -187,14 +198,6 @@ impl Snapshot {
     }
 }
 
-/// What cannot be read is as good as not there.
-fn kept(folder: &Path, name: &str) -> Option<Pair> {
-    files::read(folder, name).unwrap_or_else(|error| {
-        tracing::warn!(%error, folder = %folder.display(), "{name}.pem and {name}.key cannot be read");
-        None
-    })
-}
-
 /// The set with what cannot be used on made anew, and written to the folder before it is served.
 fn renewed(
     authority: Option<Pair>,
@@ -231,9 +234,18 @@ fn renewed(
     Ok(Set { authority, leaf })
 }
 
+/// Whether it can be used on.
 fn or_say(checked: Result<(), Unusable>, name: &str) -> bool {
-    if let Err(reason) = &checked {
-        tracing::warn!(%reason, "the certificate {name}.pem is made anew");
+    match checked {
+        Ok(()) => true,
+        // Its time comes when the clock is right again; another one would have to be trusted first.
+        Err(reason @ Unusable::NotYet) => {
+            tracing::warn!(%reason, "clients may refuse the certificate {name}.pem");
+            true
+        }
+        Err(reason) => {
+            tracing::warn!(%reason, "the certificate {name}.pem is made anew");
+            false
+        }
     }
-    checked.is_ok()
 }

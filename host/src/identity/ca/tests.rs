@@ -174,10 +174,50 @@ async fn what_cannot_be_used_is_made_anew() {
     }
 }
 
+/// A fault of the disk or of rights passes; the authority that clients trust would not come back.
+#[tokio::test]
+async fn what_cannot_be_read_stops_the_start_and_stays() {
+    let faults: [&dyn Fn(&Path); 2] =
+        [&|path| fs::create_dir(path).unwrap(), &|path| std::os::unix::fs::symlink(path, path).unwrap()];
+    for harmed in ["ca.pem", "ca.key", "leaf.pem", "leaf.key"] {
+        for fault in faults {
+            let state = tempfile::tempdir().unwrap();
+            let before = made(Some(state.path()));
+            let (path, away) = (state.path().join(FOLDER).join(harmed), state.path().join("away"));
+            fs::rename(&path, &away).unwrap();
+            fault(&path);
+            let error = Certificates::open(Some(state.path()), names(), SystemTime::now()).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{} cannot be read: ", path.display())), "{error}");
+            fs::remove_dir(&path).or_else(|_| fs::remove_file(&path)).unwrap();
+            fs::rename(&away, &path).unwrap();
+            let after = made(Some(state.path()));
+            assert_eq!(before.trusted_pem(), after.trusted_pem(), "{harmed}");
+            assert_eq!(served(&before).await, served(&after).await, "{harmed}");
+        }
+    }
+    let error = CertificateError::Unread { path: "ca.key".into(), reason: io::ErrorKind::PermissionDenied.into() };
+    expect!["ca.key cannot be read: permission denied. Let this user read it: as long as it is there it is not made anew, because clients may trust it"].assert_eq(&error.to_string());
+}
+
+#[tokio::test]
+async fn an_authority_whose_time_has_not_come_is_kept() {
+    let state = tempfile::tempdir().unwrap();
+    let now = SystemTime::now();
+    let certificates = made(Some(state.path()));
+    let trusted = certificates.trusted_pem();
+    certificates.renew(now - 3 * DAY).unwrap();
+    assert_eq!(certificates.trusted_pem(), trusted, "while it is served");
+    let restarted = Certificates::open(Some(state.path()), names(), now - 3 * DAY).unwrap();
+    assert_eq!(restarted.trusted_pem(), trusted, "at a start");
+    let leaf = served(&restarted).await;
+    let later = made(Some(state.path()));
+    assert_eq!((later.trusted_pem(), served(&later).await), (trusted, leaf), "when the clock is right again");
+}
+
 #[test]
 fn a_folder_that_cannot_be_written_stops_the_start() {
     let state = tempfile::tempdir().unwrap();
-    fs::write(state.path().join(FOLDER), "a file").unwrap();
+    std::os::unix::fs::symlink("nowhere", state.path().join(FOLDER)).unwrap();
     let error = Certificates::open(Some(state.path()), names(), SystemTime::now()).unwrap_err().to_string();
     let error = error.replace(&state.path().display().to_string(), "STATE");
     expect![

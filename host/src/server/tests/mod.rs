@@ -22,7 +22,7 @@ use crate::identity::ca::{Certificates, Names, OldestTls};
 /// For anything that a test waits for; what takes this long is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Says what it was asked. `/held` is answered when the test says so.
+/// Says what it was asked. `/held` is answered when the test says so, `/nothing` with a 204.
 #[derive(Debug, Default)]
 struct Stub {
     asked: Notify,
@@ -34,6 +34,9 @@ impl Handler for Stub {
         if request.path == "/held" {
             self.asked.notify_one();
             self.release.notified().await;
+        }
+        if request.path == "/nothing" {
+            return Reply::empty(StatusCode::NO_CONTENT);
         }
         let (method, body) = (request.method.as_str(), request.body.len());
         Reply::json(

@@ -84,6 +84,23 @@ async fn one_port_speaks_all_four_and_gives_urls_of_the_same_scheme() {
     server.end().await;
 }
 
+/// RFC 9110, 8.6.
+#[tokio::test]
+async fn an_answer_that_can_have_no_content_has_no_length() {
+    let server = start(Limits::default()).await;
+    for method in [Method::HEAD, Method::GET, Method::DELETE] {
+        let first = request(method.clone(), "/nothing", &[("host", "localhost")]);
+        let first = over_http1(server.connect().await, first).await;
+        let second = request(method.clone(), "http://localhost/nothing", &[]);
+        let second = over_http2(server.connect().await, second).await;
+        for response in [first, second] {
+            assert_eq!(response.status(), 204);
+            assert_eq!(response.headers().get("content-length"), None, "{method} {:?}", response.version());
+        }
+    }
+    server.end().await;
+}
+
 #[tokio::test]
 async fn a_head_request_is_answered_without_a_body_in_both_versions() {
     let server = start(Limits::default()).await;

@@ -1,5 +1,8 @@
 //! What is no request, or one that is not taken: each is told so in ARM's envelope, and harms nobody else.
 
+use std::io::Write;
+use std::sync::Mutex;
+
 use expect_test::expect;
 
 use super::*;
@@ -106,5 +109,35 @@ async fn a_refusal_comes_after_the_answers_that_are_due() {
     let statuses: Vec<u16> = read.split("HTTP/1.1 ").filter_map(|answer| answer.get(..3)?.parse().ok()).collect();
     assert_eq!(statuses, [200, 200, 400], "{read}");
     assert!(read.contains("\"/b\"") && read.ends_with("\"}}"), "{read}");
+    server.end().await;
+}
+
+/// A log that a test reads.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_on_the_way_in_is_logged_with_the_ids_of_its_request() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_ansi(false);
+    let _logging = tracing::subscriber::set_default(subscriber.with_writer(move || writer.clone()).finish());
+    let server = start(Limits::default()).await;
+    let bytes = b"GET / HTTP/1.1\r\nHost: a b\r\nx-ms-correlation-request-id: my-request\r\n\r\n";
+    assert_eq!(server.exchange(bytes).await[0].status, 400);
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let line = text.lines().find(|line| line.contains("InvalidHostHeader")).unwrap_or_else(|| panic!("{text}"));
+    assert!(line.contains("request{id=my-request}"), "{line}");
     server.end().await;
 }
