@@ -37,6 +37,8 @@ pub enum Kind {
     Size,
     /// Any text but the empty one.
     Text,
+    /// Words of letters, digits, `-`, `_` and `.`, with commas between them.
+    Words,
     /// A path of the file system. It may become part of a program's own settings file, so it has no quotes, backslashes
     /// or control characters.
     Path,
@@ -72,6 +74,7 @@ impl Kind {
             Kind::Host => parse_host(value),
             Kind::Size => parse_size(value).map(|_| value.to_ascii_lowercase()),
             Kind::Text => Some(value.to_owned()).filter(|text| !text.is_empty()),
+            Kind::Words => parse_words(value),
             Kind::Path => Some(value.to_owned()).filter(|path| {
                 !path.is_empty() && !path.contains(|c: char| c.is_control() || matches!(c, '"' | '\'' | '\\'))
             }),
@@ -89,6 +92,7 @@ impl Kind {
             Kind::Host => "a host name such as gateway.test, or an IP address, without a port".to_owned(),
             Kind::Size => "a size such as 268435456, 512kb, 256mb or 1gb".to_owned(),
             Kind::Text => "a text that is not empty".to_owned(),
+            Kind::Words => "words of letters, digits, '-', '_' and '.', with commas between them".to_owned(),
             Kind::Path => "a path, without quotes, backslashes and control characters".to_owned(),
             Kind::OneOf(words) => words.join(" or "),
         }
@@ -108,6 +112,14 @@ pub(crate) fn parse_size(text: &str) -> Option<u64> {
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(factor).filter(|bytes| *bytes > 0)
+}
+
+/// Without spaces around the words.
+fn parse_words(text: &str) -> Option<String> {
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let words: Vec<&str> = text.split(',').map(str::trim).collect();
+    let valid = words.iter().all(|one| !one.is_empty() && one.len() <= 64 && one.chars().all(word));
+    valid.then(|| words.join(","))
 }
 
 /// In lower case. Underscores are no part of host names, but container engines give out names that have them.
@@ -216,6 +228,17 @@ mod tests {
                 "a b" is not a host name such as gateway.test, or an IP address, without a port
                 "host:80" is not a host name such as gateway.test, or an IP address, without a port
                 "*.test" is not a host name such as gateway.test, or an IP address, without a port"#]],
+        );
+        check(
+            Kind::Words,
+            &["one", "a-1, b_2 ,C.3", "a,,b", "", "a b", "a/b"],
+            expect![[r#"
+                "one" is one
+                "a-1, b_2 ,C.3" is a-1,b_2,C.3
+                "a,,b" is not words of letters, digits, '-', '_' and '.', with commas between them
+                "" is not words of letters, digits, '-', '_' and '.', with commas between them
+                "a b" is not words of letters, digits, '-', '_' and '.', with commas between them
+                "a/b" is not words of letters, digits, '-', '_' and '.', with commas between them"#]],
         );
         check(
             Kind::Size,

@@ -2,7 +2,8 @@
 //!
 //! It gets a configuration of its own, in the folder of the gateway ([`super::trust`]), so that the user's clouds and
 //! logins are neither seen nor changed. The first time, and whenever the gateway has another certificate or signs with
-//! another key (a new state folder, or none), that configuration is made anew: `az cloud register`, `cloud set` and
+//! another key (a new state folder, or none), or there are other subscriptions, or nobody is logged in any more, that
+//! configuration is made anew: `az cloud register`, `cloud set` and
 //! `login`. They take some seconds, and are only heard of if they fail.
 
 use std::env::split_paths;
@@ -35,7 +36,7 @@ pub fn az(gateway: &Gateway, surroundings: &Surroundings, arguments: &[OsString]
     let trust = Trust::in_gateway(&local, surroundings)?;
     let keys = local.get("/discovery/v2.0/keys")?;
     let az = Az { program, folder: trust.folder.join("azure"), trust: &trust, surroundings };
-    az.set_up(&local, &mark(&local, &trust, &keys.text))?;
+    az.set_up(&local, &mark(&local, &trust, &keys.text, &gateway.arm.subscriptions))?;
     let mut command = az.command();
     command.args(arguments);
     Ok(command)
@@ -52,9 +53,9 @@ fn program(surroundings: &Surroundings) -> Option<PathBuf> {
 }
 
 /// What a configuration was made for: another gateway at the same place needs another one.
-fn mark(local: &Local, trust: &Trust, keys: &str) -> String {
+fn mark(local: &Local, trust: &Trust, keys: &str, subscriptions: &[String]) -> String {
     let mut digest = Sha256::new();
-    for part in [&local.authority, &trust.pem, keys] {
+    for part in [&local.authority, &trust.pem, keys, &subscriptions.join(",")] {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part.as_bytes());
     }
@@ -88,7 +89,7 @@ impl Az<'_> {
         let held = File::create(&lock).and_then(|file| file.lock().map(|()| file));
         let _held = held.map_err(|reason| failed("locked", &lock, reason))?;
         let made_for = self.folder.join("floci-az.made-for");
-        if fs::read_to_string(&made_for).is_ok_and(|before| before == mark) {
+        if fs::read_to_string(&made_for).is_ok_and(|before| before == mark) && !self.is_logged_out() {
             return Ok(());
         }
         match fs::remove_dir_all(&self.folder) {
@@ -103,6 +104,14 @@ impl Az<'_> {
         }
         // Last, so that what was not finished is begun anew.
         trust::keep(&made_for, mark.as_bytes())
+    }
+
+    /// Whether az has written down that there is nobody any more: after `az logout`.
+    fn is_logged_out(&self) -> bool {
+        let Ok(profile) = fs::read_to_string(self.folder.join("azureProfile.json")) else { return false };
+        let profile: Option<serde_json::Value> = serde_json::from_str(profile.trim_start_matches('\u{feff}')).ok();
+        let subscriptions = profile.as_ref().and_then(|profile| profile.get("subscriptions")?.as_array());
+        subscriptions.is_some_and(Vec::is_empty)
     }
 
     fn run(&self, words: &[String]) -> Result<(), CliError> {

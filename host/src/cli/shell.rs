@@ -1,11 +1,17 @@
 //! Variables and comments in the words of a shell.
 
+use std::iter;
+
 use clap::ValueEnum;
+
+/// What PowerShell ends a quoted text with.
+const POWERSHELLS: [char; 5] = ['\'', '\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}'];
 
 /// Whose words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
-    /// sh, bash, zsh and the like.
+    /// bash, zsh and the like, too.
+    #[value(aliases = ["bash", "zsh"])]
     Sh,
     Fish,
     Powershell,
@@ -26,7 +32,10 @@ impl Shell {
         let inner = match self {
             Shell::Sh => text.replace('\'', r"'\''"),
             Shell::Fish => text.replace('\\', r"\\").replace('\'', r"\'"),
-            Shell::Powershell => text.replace('\'', "''"),
+            // PowerShell takes these for quotes, too, and each of them twice for itself.
+            Shell::Powershell => {
+                text.chars().flat_map(|c| iter::repeat_n(c, if POWERSHELLS.contains(&c) { 2 } else { 1 })).collect()
+            }
         };
         format!("'{inner}'")
     }

@@ -209,7 +209,8 @@ mod tests {
             arm.subscriptions = 00000000-0000-0000-0000-000000000001
               from       default
               variable   FLOCI_AZ_ARM_SUBSCRIPTIONS
-              supported  a text that is not empty
+              supported  words of letters, digits, '-', '_' and '.', with commas between
+                         them
               default    00000000-0000-0000-0000-000000000001
               effect     The ids of the subscriptions that there are from the start, with
                          commas between them.
@@ -224,9 +225,8 @@ mod tests {
               default    false
               effect     Whether a request to another subscription than arm.subscriptions
                          is refused, as Azure does.
-              trade-off  With true, subscriptions are GUIDs and have to be listed; with
-                         false, any word is a subscription, and a mistyped one goes
-                         unnoticed here.
+              trade-off  With true, subscriptions have to be listed; with false, any word
+                         is a subscription, and a mistyped one goes unnoticed here.
               example    arm.strict-subscriptions: true
 
             auth.mode = dev

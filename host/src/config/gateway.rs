@@ -230,7 +230,7 @@ pub(super) fn declarations() -> Vec<Setting> {
         ),
         declaration(
             SUBSCRIPTIONS,
-            Kind::Text,
+            Kind::Words,
             "00000000-0000-0000-0000-000000000001",
             "The ids of the subscriptions that there are from the start, with commas between them.",
             "Tools that pick the first subscription after their login, as az does, pick the first of these.",
@@ -241,8 +241,8 @@ pub(super) fn declarations() -> Vec<Setting> {
             Kind::Boolean,
             "false",
             "Whether a request to another subscription than arm.subscriptions is refused, as Azure does.",
-            "With true, subscriptions are GUIDs and have to be listed; with false, any word is a subscription, and a \
-             mistyped one goes unnoticed here.",
+            "With true, subscriptions have to be listed; with false, any word is a subscription, and a mistyped one goes \
+             unnoticed here.",
             "arm.strict-subscriptions: true",
         ),
         declaration(

@@ -113,7 +113,7 @@ pub(super) fn verify(token: &str, key: &SigningKey, origins: &Origins) -> Result
 }
 
 fn malformed() -> Refused {
-    let text = "The access token is invalid: it is not a JSON Web Token. Get one at this gateway's token endpoint.";
+    let text = "The access token is invalid: it is not a JSON Web Token. Get one by a POST to /common/oauth2/v2.0/token of this gateway.";
     refused(text, "The access token is invalid.")
 }
 

@@ -2,7 +2,7 @@
 //!
 //! What cannot be read as a request of HTTP/1 never reaches a service: hyper answers it by itself with a bare status,
 //! and closes the connection. Such an answer is the last thing that it writes, and alone among all answers its head
-//! lacks our request id; so it is recognised at the end of a write, and replaced. hyper has to write from one buffer for
+//! lacks our request id, which is the last header of our own; so it is recognised at the end of a write, and replaced. hyper has to write from one buffer for
 //! that (`writev(false)`): then a head is never split over two writes of its own making, and what the socket leaves over
 //! of a write is the end of something that was looked at before. HTTP/2 passes untouched.
 //!
@@ -178,7 +178,8 @@ impl<'a> Bare<'a> {
         let start = tail.windows(HTTP1.len()).rposition(|window| window == HTTP1)?;
         let (before, head) = write.split_at(write.len() - tail.len() + start);
         let head = str::from_utf8(head).ok()?;
-        let status = StatusCode::from_bytes(head.get(9..12)?.as_bytes()).ok()?;
+        let status = head.get(8..13)?.strip_prefix(' ')?.strip_suffix(' ')?;
+        let status = StatusCode::from_bytes(status.as_bytes()).ok()?;
         let refusal = status.is_client_error() || status.is_server_error();
         let ours = head.contains(REQUEST.as_str());
         (refusal && !ours && head.find("\r\n\r\n")? + END_OF_HEAD.len() == head.len()).then_some(Bare {

@@ -111,7 +111,6 @@ pub(super) fn response(reply: Reply, ids: &Ids) -> Response<Bytes> {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let request = text_value(&ids.request.to_string());
     headers.insert(CORRELATION, ids.correlation.clone().unwrap_or_else(|| request.clone()));
-    headers.insert(REQUEST, request);
     let now = Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
     headers.insert(ROUTING, text_value(&format!("LOCAL:{now}:{}", ids.request)));
     if let Some(client) = &ids.client {
@@ -134,6 +133,8 @@ pub(super) fn response(reply: Reply, ids: &Ids) -> Response<Bytes> {
     if reply.status == StatusCode::NO_CONTENT {
         headers.remove(CONTENT_TYPE);
     }
+    // The last one: after whatever a client has a say in, it tells our heads from hyper's own (see `envelope`).
+    headers.insert(REQUEST, request);
     response
 }
 

@@ -109,13 +109,13 @@ fn a_strict_gateway_takes_its_own_tokens_and_no_others() {
           401 AuthenticationFailed Authentication failed. The 'Authorization' header is provided in an invalid format. Supported: 'Bearer' and an access token, once.
           "The 'Authorization' header is provided in an invalid format."
         garbage
-          401 AuthenticationFailed The access token is invalid: it is not a JSON Web Token. Get one at this gateway's token endpoint.
+          401 AuthenticationFailed The access token is invalid: it is not a JSON Web Token. Get one by a POST to /common/oauth2/v2.0/token of this gateway.
           "The access token is invalid."
         three parts of garbage
-          401 AuthenticationFailed The access token is invalid: it is not a JSON Web Token. Get one at this gateway's token endpoint.
+          401 AuthenticationFailed The access token is invalid: it is not a JSON Web Token. Get one by a POST to /common/oauth2/v2.0/token of this gateway.
           "The access token is invalid."
         no algorithm
-          401 AuthenticationFailed The access token is invalid: it is not a JSON Web Token. Get one at this gateway's token endpoint.
+          401 AuthenticationFailed The access token is invalid: it is not a JSON Web Token. Get one by a POST to /common/oauth2/v2.0/token of this gateway.
           "The access token is invalid."
         alg none
           401 AuthenticationFailed The access token is invalid: it is signed with an algorithm that is not supported, or not at all. Supported: RS256.
@@ -136,7 +136,7 @@ fn a_strict_gateway_takes_its_own_tokens_and_no_others() {
           401 AuthenticationFailed The access token is invalid: its signature is not of this gateway's key. Log in to this gateway again; a gateway that keeps no state has a new key after each start.
           "The signature of the access token is invalid."
         cut off
-          401 AuthenticationFailed The access token is invalid: it is not a JSON Web Token. Get one at this gateway's token endpoint.
+          401 AuthenticationFailed The access token is invalid: it is not a JSON Web Token. Get one by a POST to /common/oauth2/v2.0/token of this gateway.
           "The access token is invalid."
         expired
           401 AuthenticationFailed The access token has expired. Get a new one.

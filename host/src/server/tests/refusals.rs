@@ -141,3 +141,20 @@ async fn a_refusal_on_the_way_in_is_logged_with_the_ids_of_its_request() {
     assert!(line.contains("request{id=my-request}"), "{line}");
     server.end().await;
 }
+
+/// What a client has a say in can look like a refusal of hyper's; it is none.
+#[tokio::test]
+async fn an_answer_that_repeats_a_status_line_is_left_alone() {
+    let server = start(Limits::default()).await;
+    for echoed in ["HTTP/1.1-400", "HTTP/1.1~400~Bad", "}HTTP/1.1"] {
+        let head = format!(
+            "HEAD /a HTTP/1.1\r\nHost: localhost\r\nx-ms-return-client-request-id: true\r\nx-ms-client-request-id: {echoed}\r\nx-ms-correlation-request-id: {echoed}\r\n\r\nGET /b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        );
+        let read = exchange(server.connect().await, head.as_bytes()).await;
+        let read = String::from_utf8(read).unwrap();
+        let statuses: Vec<&str> = read.split("HTTP/1.1 ").skip(1).filter_map(|answer| answer.get(..3)).collect();
+        assert_eq!(statuses, ["200", "200"], "{read}");
+        assert!(read.contains(&format!("x-ms-client-request-id: {echoed}\r\n")), "{read}");
+    }
+    server.end().await;
+}
