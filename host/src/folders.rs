@@ -49,6 +49,15 @@ impl Folders {
     }
 }
 
+impl Folders {
+    /// What is kept nowhere leaves nothing behind, but for workloads that could not be removed.
+    pub fn end(&self) {
+        if self.state.is_none() {
+            let _ = fs::remove_dir(&self.workloads);
+        }
+    }
+}
+
 /// A folder of this user that others can look into is closed to them.
 fn make(path: &Path) -> Result<PathBuf, FolderError> {
     let failed = |reason| FolderError { path: path.display().to_string(), reason };

@@ -80,6 +80,7 @@ pub struct Gateway {
     /// None if TLS is off; so is the next.
     certificates: Option<Arc<Certificates>>,
     tls: Option<Arc<ServerConfig>>,
+    folders: Folders,
     storage: Storage,
     plugins: Arc<Plugins>,
     lender: Arc<Lender>,
@@ -132,6 +133,7 @@ impl Gateway {
             policy: policy(gateway.arm),
             guard: Guard::new(gateway.bind_address, gateway.hostname.as_deref(), suffixes()),
             identity: Arc::new(Identity::new(gateway.auth, folders.state.as_deref(), address.port())),
+            folders,
             reason,
         })
     }
@@ -180,6 +182,7 @@ impl Gateway {
             renewing.abort();
         }
         end_workloads(&lender, &self.storage).await;
+        self.folders.end();
     }
 
     pub fn address(&self) -> SocketAddr {

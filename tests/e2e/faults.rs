@@ -212,6 +212,10 @@ fn what_a_killed_gateway_without_state_left_is_removed_by_the_next(runtime: Runt
     cache.create();
     gateway.terminate();
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err(), "without state, nothing outlives the gateway");
+    let ending = format!("-127.0.0.1-{}", gateway.port);
+    let left = fs::read_dir(std::env::temp_dir()).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left.filter(|name| name.to_string_lossy().ends_with(&ending)).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 fn ports_that_others_have_are_left_alone_and_an_exhausted_range_fails_with_the_reason(runtime: Runtime) {
