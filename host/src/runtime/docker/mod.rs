@@ -163,7 +163,11 @@ impl DockerRuntime {
             State::Removing => Ok(Step::Pause),
             State::Dead => self.discard(&self.name(key)).await.map(|()| Step::Next),
             _ if found.plan != digest => self.retire(key, plan).await,
-            State::Paused => Ok(self.engine.unpause(&self.name(key)).await.map(|()| Step::Next)?),
+            State::Paused => match self.engine.unpause(&self.name(key)).await {
+                // The engine shows a container as paused for a moment after it was woken, and refuses to wake it again.
+                Ok(()) | Err(EngineError::Refused { .. }) => Ok(Step::Pause),
+                Err(error) => Err(error.into()),
+            },
             State::Created => self.start(key, plan).await,
             State::Exited { .. } => {
                 self.remembered.ended(key, run, None);
