@@ -32,11 +32,11 @@ obstacle() {
 
 obstacle=$(obstacle)
 if [ -z "$obstacle" ]; then
-    exec cargo test --release --locked --workspace
+    exec cargo test --release --locked --workspace --no-fail-fast
 fi
 if [ "${FLOCI_AZ_TEST_DOCKER:-}" = required ]; then
     say "the tests with Docker are required (FLOCI_AZ_TEST_DOCKER), and cannot run: $obstacle"
     exit 1
 fi
-cargo test --release --locked --workspace -- --skip docker::
+cargo test --release --locked --workspace --no-fail-fast -- --skip docker::
 say "left out: the tests with Docker, because $obstacle"
