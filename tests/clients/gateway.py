@@ -14,8 +14,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "target" / "release" / "floci-az"
 
 # Below the ports of the Rust tests, which begin at 10000, so that both can run at the same time.
-FIRST, LAST, CACHES = 5_000, 9_900, 20
-next_port = FIRST + os.getpid() % 70 * 70
+FIRST, LAST, CACHES, NODES = 5_000, 9_900, 20, 40
+next_port = FIRST + os.getpid() % 60 * 70
 # The bound is only there so that a broken gateway ends the run.
 START_SECONDS = 60
 
@@ -36,7 +36,11 @@ class Gateway:
     def __init__(self, name, server_delay=0, **settings):
         self.name = name
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"floci-az-clients-{name}-"))
-        self.port, *caches = free_ports(1 + CACHES)
+        # Where caches may be exported to.
+        self.transfers = self.folder / "transfers"
+        self.transfers.mkdir()
+        self.port, *ports = free_ports(1 + CACHES + NODES)
+        caches, nodes = ports[:CACHES], ports[CACHES:]
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("FLOCI_AZ_")}
         path = inherited.get("PATH", os.defpath)
         if server_delay:
@@ -50,6 +54,9 @@ class Gateway:
             "FLOCI_AZ_SERVICES_REDIS_MAX_PORT": str(caches[-1]),
             # The last of its own range: two gateways of one machine do not want the same one.
             "FLOCI_AZ_SERVICES_REDIS_SSL_PORT": str(caches[-1]),
+            "FLOCI_AZ_SERVICES_REDIS_NODE_BASE_PORT": str(nodes[0]),
+            "FLOCI_AZ_SERVICES_REDIS_NODE_MAX_PORT": str(nodes[-1]),
+            "FLOCI_AZ_TRANSFERS_FOLDER": str(self.transfers),
             **settings,
         }
         self.log = self.folder / "gateway.log"

@@ -35,15 +35,21 @@ def python(script, *arguments):
     return [PYTHON, HERE / script, *arguments]
 
 
-NODE = ["node", HERE / "node" / "sdk.cjs"]
+def node(script):
+    return ["node", HERE / "node" / script]
+
+
 CLIENTS = {
     "az": (python("az.py", "all"), FAST),
     "az, slow": (python("az.py", "create"), SLOW),
     "python, https": (python("azure_sdk.py", "https"), FAST),
     "python, http": (python("azure_sdk.py", "http"), FAST),
     "python, slow": (python("azure_sdk.py", "brief"), SLOW),
-    "node": (NODE, FAST),
-    "node, slow": (NODE, SLOW),
+    "node": (node("sdk.cjs"), FAST),
+    "node, slow": (node("sdk.cjs"), SLOW),
+    "az, parts": (python("az_parts.py"), FAST),
+    "redis-py": (python("data_plane.py"), FAST),
+    "ioredis": (node("data_plane.cjs"), FAST),
     "terraform": (python("terraform.py"), FAST),
     "terraform, slow": (python("terraform.py"), SLOW),
 }
@@ -70,6 +76,7 @@ def environment(gateway):
         "GATEWAY_PROGRAM": str(PROGRAM),
         "GATEWAY_CA": str(certificate),
         "GATEWAY_SCRATCH": str(home),
+        "GATEWAY_TRANSFERS": str(gateway.transfers),
         "NODE_PATH": str(NODE_MODULES),
         "NODE_EXTRA_CA_CERTS": str(certificate),
     }

@@ -105,6 +105,45 @@ def cache_path(group, name):
     return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{group}/providers/Microsoft.Cache/redis/{name}"
 
 
+class Cache:
+    """A cache that is made by plain requests, for what is done with it afterwards."""
+
+    def __init__(self, arm, group, name, **properties):
+        self.arm, self.name, self.path = arm, name, cache_path(group, name)
+        sku = properties.pop("sku", {"name": "Basic", "family": "C", "capacity": 0})
+        self.put("", {"location": "eastus", "properties": {"sku": sku, "enableNonSslPort": True, **properties}})
+
+    def call(self, method, below="", body=None):
+        return self.arm.request(method, f"{self.path}{below}?api-version={VERSION}", body)
+
+    def put(self, below, body):
+        """Put, and what it is when that is done."""
+        return self.done(self.call("PUT", below, body), below)
+
+    def done(self, answer, below=""):
+        """Waits for the end of an operation; what the resource is then."""
+        check(answer.status in (200, 201, 202), answer)
+        status = answer.headers.get("azure-asyncoperation")
+        if status:
+            path = urllib.parse.urlsplit(status)
+            asked = f"{path.path}?{path.query}"
+            # Asked and awaited in one: the answer comes when the operation ends, or after a while.
+            ended = wait_for(below or self.name, lambda: ended_operation(self.arm.request("GET", asked)))
+            check(ended.body["status"] == "Succeeded", ended)
+        return self.call("GET", below).body
+
+    def properties(self):
+        return self.call("GET").body["properties"]
+
+    def keys(self):
+        return self.call("POST", "/listKeys").body
+
+
+def ended_operation(answer):
+    check(answer.status in (200, 202), answer)
+    return answer if answer.body["status"] != "InProgress" else None
+
+
 class ReadyWatch:
     """Looks every 10 ms, beside a client that creates a cache, for the moment at which the cache is ready.
 
