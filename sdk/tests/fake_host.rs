@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use floci_az_sdk::testing::FakeHost;
-use floci_az_sdk::{Action, Effect, Kind, Level, ProvisioningState, Purpose, ResourceType, prelude::*};
+use floci_az_sdk::{Kind, Level, ProvisioningState, Purpose, ResourceType, prelude::*, writes};
 
 /// A provider whose every function does something that can be seen.
 struct Bakery;
@@ -13,7 +13,7 @@ const OVEN: &str = "/subscriptions/s/resourceGroups/g/providers/Contoso.Bakery/o
 impl Provider for Bakery {
     fn manifest() -> Manifest {
         let ovens = ResourceType {
-            actions: vec![Action { name: "clean".to_owned(), effect: Effect::Writes }],
+            actions: vec![writes("clean")],
             present_on: vec![Purpose::List],
             ..resource_type("ovens", ["2026-01-01"], json!({}))
         };

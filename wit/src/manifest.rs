@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Setting;
+use crate::{Protocol, Setting};
 
 /// What `describe` returns.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,18 @@ pub struct Manifest {
     pub programs: Vec<String>,
     #[serde(default)]
     pub settings: Vec<Setting>,
+    /// Ports that the gateway listens on for this provider, shared by the routes of its resources.
+    #[serde(default)]
+    pub listeners: Vec<Listener>,
+}
+
+/// A port for many routes: which one a client wants is in the name it asks for (TLS SNI) or in its first words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Listener {
+    /// The setting, of kind port, that holds the port.
+    pub setting: String,
+    pub protocol: Protocol,
 }
 
 /// One resource type.
@@ -44,6 +56,20 @@ pub struct ResourceType {
     /// The answers for which `present` is called; for all others the stored document is shown.
     #[serde(default)]
     pub present_on: Vec<Purpose>,
+    /// For api-versions that are older than this one `present` is called whatever the answer: they have another shape.
+    #[serde(default)]
+    pub present_before: Option<String>,
+    #[serde(default)]
+    pub tracking: Tracking,
+    #[serde(default)]
+    pub shown_name: ShownName,
+    #[serde(default)]
+    pub life: Life,
+    #[serde(default)]
+    pub answers: Answers,
+    /// Instances that are there with every parent, and that no client can change.
+    #[serde(default)]
+    pub built_in: Vec<BuiltIn>,
     /// Seconds after which an operation that is still waiting ends as Failed.
     pub deadline_seconds: u32,
     /// The body of a PUT that works, shown to new users; its `name` is the one to put it under.
@@ -58,13 +84,80 @@ impl ResourceType {
     }
 }
 
-/// A POST below a resource or a provider.
+/// Whether a resource has a location and tags of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Tracking {
+    /// It has; a PUT without a location is refused.
+    #[default]
+    Tracked,
+    /// It has neither, as most children.
+    Proxy,
+    /// It has none, and shows the location of its parent.
+    ProxyWithLocation,
+}
+
+/// How `name` is shown of a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ShownName {
+    /// `rule`
+    #[default]
+    Last,
+    /// `cache/rule`
+    Path,
+}
+
+/// Who brings a resource to where it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Life {
+    /// Its own `reconcile` and `finalize`.
+    #[default]
+    Own,
+    /// Its parent's `reconcile`, which finds it among its children, those that are `Deleting` included. When the parent
+    /// is `done`, so is the child: ready, or gone. What the parent `failed` at, the changes of its children failed at.
+    Parents,
+}
+
+/// When a PUT, a PATCH or a DELETE is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Answers {
+    /// At once, with an operation to ask for.
+    #[default]
+    AtOnce,
+    /// When it is done, as of a resource that has no long-running operations.
+    WhenDone,
+}
+
+/// A child that is there with every parent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BuiltIn {
+    pub name: String,
+    pub document: serde_json::Value,
+}
+
+/// A request below a resource or a provider that is none of ARM's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Action {
     /// Canonical casing: `listKeys`.
     pub name: String,
     pub effect: Effect,
+    #[serde(default)]
+    pub method: Method,
+}
+
+/// How an action is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    #[default]
+    Post,
+    /// For an action that only reads. Its body is `null`.
+    Get,
 }
 
 /// What an action does to its resource.

@@ -34,7 +34,7 @@ mod write;
 use std::sync::Arc;
 
 use hyper::Method;
-use tokio::sync::{RwLock, mpsc, watch};
+use tokio::sync::{RwLock, watch};
 use tracing::Instrument;
 
 pub use delete::begin as begin_deletion;
@@ -100,8 +100,6 @@ pub struct FrontDoor {
     pub router: Router,
     pub lender: Arc<Lender>,
     pub locks: Arc<Locks>,
-    /// Where resources go that have work to be done.
-    pub wake: mpsc::UnboundedSender<Key>,
     /// True once the gateway is shutting down.
     pub closing: watch::Receiver<bool>,
     pub policy: Policy,
@@ -235,7 +233,6 @@ impl FrontDoor {
     }
 
     fn wake(&self, key: Key) {
-        // The receiver is gone only when the gateway is ending; the next start wakes what is not settled.
-        let _ = self.wake.send(key);
+        self.lender.wake(key);
     }
 }

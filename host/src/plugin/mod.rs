@@ -21,7 +21,9 @@ pub mod contract {
 
 /// The imported interfaces, to be implemented in [`crate::imports`].
 pub mod imported {
-    pub use super::bindings::floci::provider::{log, ports, resources, resp, settings, types, workloads};
+    pub use super::bindings::floci::provider::{
+        ingress, log, ports, resources, resp, settings, transfers, types, workloads,
+    };
 }
 
 pub use bundled::{bundled, suffixes};

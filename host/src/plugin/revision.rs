@@ -199,7 +199,7 @@ fn check(manifest: &Manifest) -> Result<(), String> {
     if manifest.types.is_empty() {
         return Err("it declares no resource types".to_owned());
     }
-    for Action { name, effect } in &manifest.actions {
+    for Action { name, effect, .. } in &manifest.actions {
         if !word(name) || matches!(name.to_lowercase().as_str(), "register" | "unregister" | "operations" | "locations")
         {
             return Err(format!(

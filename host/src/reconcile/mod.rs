@@ -57,13 +57,8 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    pub fn new(
-        plugins: Arc<Plugins>,
-        lender: Arc<Lender>,
-        locks: Arc<Locks>,
-        wake: mpsc::UnboundedSender<Key>,
-    ) -> Reconciler {
-        let stepper = Stepper { plugins, lender, locks, wake, began: Timestamp::now() };
+    pub fn new(plugins: Arc<Plugins>, lender: Arc<Lender>, locks: Arc<Locks>) -> Reconciler {
+        let stepper = Stepper { plugins, lender, locks, began: Timestamp::now() };
         let first = looked_after(&stepper);
         let unseen = Arc::new(AtomicUsize::new(first.len()));
         Reconciler { stepper, workers: Mutex::default(), steps: Semaphore::new(AT_ONCE), first, unseen }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::MOST_BROKEN;
@@ -56,7 +55,6 @@ pub(super) struct Stepper {
     pub(super) plugins: Arc<Plugins>,
     pub(super) lender: Arc<Lender>,
     pub(super) locks: Arc<Locks>,
-    pub(super) wake: mpsc::UnboundedSender<Key>,
     /// When this gateway started: no operation waits while there is none.
     pub(super) began: Timestamp,
 }
@@ -197,7 +195,7 @@ impl Stepper {
         // Whoever waits for it to be gone.
         let waiting = [Some(record.id.scope().key()), record.id.parent()];
         for key in waiting.into_iter().flatten() {
-            let _ = self.wake.send(key);
+            self.lender.wake(key);
         }
         Ok(Step::Settled)
     }
