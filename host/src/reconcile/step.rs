@@ -48,6 +48,8 @@ enum Outcome {
     },
     /// The plugin says that it cannot be done.
     Impossible(State, Fault),
+    /// The plugin says that what was asked for cannot be done, and that nothing else is wrong.
+    Refused(State, Fault),
     /// The plugin did not say anything that could be used.
     Broken(String),
 }
@@ -56,7 +58,7 @@ impl Outcome {
     /// What it means for the children whose life is this resource's; none if nothing can be said yet.
     fn verdict(&self, broken: u32) -> Option<Verdict> {
         match self {
-            Outcome::Done(_) => Some(Verdict::Done),
+            Outcome::Done(_) | Outcome::Refused(..) => Some(Verdict::Done),
             Outcome::Wait { reason, .. } => Some(Verdict::Waiting(reason.clone())),
             Outcome::Impossible(_, fault) => Some(Verdict::Failed(fault.clone())),
             Outcome::Broken(reason) if is_last(broken) => Some(Verdict::Failed(broken_fault(reason))),
@@ -194,12 +196,7 @@ impl Stepper {
         let step = match outcome {
             Outcome::Done(_) if before.provisioning == Provisioning::Deleting => self.remove(before, operation).await?,
             Outcome::Done(state) => {
-                // A repair does what it can; that a change has failed is its user's to settle.
-                let provisioning = match before.provisioning {
-                    Provisioning::Failed => Provisioning::Failed,
-                    _ => Provisioning::Succeeded,
-                };
-                let after = Record { state, provisioning, past: Past::BeenReady, ..before.clone() };
+                let after = Record { state, provisioning: reached(before), past: Past::BeenReady, ..before.clone() };
                 self.store(before, after, operation.map(|operation| operation.end(Status::Succeeded))).await?;
                 Step::Settled
             }
@@ -211,6 +208,16 @@ impl Stepper {
                 }
             },
             Outcome::Impossible(state, fault) => self.fail(before, state, operation, fault).await?,
+            Outcome::Refused(state, fault) if before.provisioning == Provisioning::Deleting => {
+                self.fail(before, state, operation, fault).await?
+            }
+            Outcome::Refused(state, Fault { code, message }) => {
+                tracing::warn!(resource = %before.id, code, "{message}");
+                let after = Record { state, provisioning: reached(before), past: Past::BeenReady, ..before.clone() };
+                let failed = Status::Failed { code, message };
+                self.store(before, after, operation.map(|operation| operation.end(failed))).await?;
+                Step::Settled
+            }
             Outcome::Broken(reason) if is_last(broken) => {
                 self.fail(before, before.state.clone(), operation, broken_fault(&reason)).await?
             }
@@ -302,6 +309,14 @@ pub(super) fn overdue(kind: &ResourceType, operation: &Operation, began: Timesta
     (elapsed > limit).then(|| Fault { code: "OperationTimedOut".to_owned(), message })
 }
 
+/// A repair does what it can; that a change has failed is its user's to settle.
+fn reached(before: &Record) -> Provisioning {
+    match before.provisioning {
+        Provisioning::Failed => Provisioning::Failed,
+        _ => Provisioning::Succeeded,
+    }
+}
+
 fn understand(revision: &Revision, result: Result<contract::Step, CallError>) -> Outcome {
     let step = match result {
         Ok(step) => step,
@@ -322,6 +337,7 @@ fn understand(revision: &Revision, result: Result<contract::Step, CallError>) ->
             Outcome::Wait { state, pause: Duration::from_millis(wait.milliseconds.into()), reason: wait.reason }
         }
         Next::Failed(fault) => Outcome::Impossible(state, fault),
+        Next::Refused(fault) => Outcome::Refused(state, fault),
     }
 }
 
