@@ -84,6 +84,8 @@ pub struct Gateway {
     storage: Storage,
     plugins: Arc<Plugins>,
     lender: Arc<Lender>,
+    /// What the reconcile loop is to look at.
+    woken: mpsc::UnboundedReceiver<Key>,
     router: Router,
     policy: Policy,
     guard: Guard,
@@ -113,11 +115,13 @@ impl Gateway {
             Runtime::pick(gateway.runtime, &folders.instance, &folders.workloads, &programs).await?;
 
         let services = plugins.iter().map(|plugin| (plugin.service().to_owned(), settings.service(plugin.service())));
+        let (wake, woken) = mpsc::unbounded_channel();
         let lender = Lender {
             inventory: Arc::new(Inventory::open(store.clone(), &mut contents)?),
             ports: Ports::open(store.clone(), &mut contents),
             runtime,
             settings: services.collect(),
+            wake,
         };
         check_schemas(&lender.inventory, &plugins)?;
         keep_runtime(&store, &lender, last_runtime).await?;
@@ -129,6 +133,7 @@ impl Gateway {
             router: Router::new(&plugins)?,
             plugins: Arc::new(plugins),
             lender: Arc::new(lender),
+            woken,
             storage: gateway.storage,
             policy: policy(gateway.arm),
             guard: Guard::new(gateway.bind_address, gateway.hostname.as_deref(), suffixes()),
@@ -140,12 +145,11 @@ impl Gateway {
 
     /// Serves until `closing` is true, and ends in good order.
     pub async fn run(self, closing: watch::Receiver<bool>) {
-        let Gateway { server, certificates, tls, plugins, lender, .. } = self;
+        let Gateway { server, certificates, tls, plugins, lender, woken, .. } = self;
         remove_orphans(&lender).await;
 
         let locks = Arc::new(Locks::default());
-        let (wake, woken) = mpsc::unbounded_channel();
-        let reconciler = Arc::new(Reconciler::new(plugins.clone(), lender.clone(), locks.clone(), wake.clone()));
+        let reconciler = Arc::new(Reconciler::new(plugins.clone(), lender.clone(), locks.clone()));
         let admin = Arc::new(Admin {
             plugins: plugins.clone(),
             reconciler: reconciler.clone(),
@@ -157,13 +161,12 @@ impl Gateway {
             router: self.router,
             lender: lender.clone(),
             locks,
-            wake: wake.clone(),
             closing: closing.clone(),
             policy: self.policy,
             writes: Arc::default(),
         });
         let renewing = certificates.map(|certificates| tokio::spawn(certificates.keep_fresh()));
-        let watching = tokio::spawn(watch_workloads(lender.clone(), wake));
+        let watching = tokio::spawn(watch_workloads(lender.clone()));
         let reconciling = tokio::spawn(reconciler.run(woken, closing.clone()));
         server
             .serve(
@@ -332,14 +335,14 @@ async fn remove(lender: &Lender, workloads: Vec<WorkloadKey>) {
 }
 
 /// Wakes the resource of every workload that ended by itself.
-async fn watch_workloads(lender: Arc<Lender>, wake: mpsc::UnboundedSender<Key>) {
+async fn watch_workloads(lender: Arc<Lender>) {
     let (ended, mut news) = mpsc::channel(64);
     let watching = lender.runtime.watch(ended);
     let forwarding = async {
         while let Some(workload) = news.recv().await {
             tracing::warn!(%workload, "a workload ended by itself");
             if let Some(key) = key(&workload.owner) {
-                let _ = wake.send(key);
+                lender.wake(key);
             }
         }
     };

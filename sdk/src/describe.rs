@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::{Kind, Manifest, ResourceType, Setting};
+use crate::{Action, Answers, Effect, Kind, Life, Manifest, Method, ResourceType, Setting, ShownName, Tracking};
 
 /// Seconds that an operation may take before it ends as Failed, unless the manifest says otherwise: an image is pulled
 /// in less.
@@ -31,9 +31,36 @@ pub fn resource_type<'a>(name: &str, api_versions: impl IntoIterator<Item = &'a 
         schema_version: 1,
         actions: Vec::new(),
         present_on: Vec::new(),
+        present_before: None,
+        tracking: Tracking::Tracked,
+        shown_name: ShownName::Last,
+        life: Life::Own,
+        answers: Answers::AtOnce,
+        built_in: Vec::new(),
         deadline_seconds: DEADLINE,
         example,
     }
+}
+
+/// A child type, in the usual form: without location and tags, without a life of its own (its parent's `reconcile` does
+/// what it asks for), answered when that is done.
+pub fn child_type<'a>(name: &str, api_versions: impl IntoIterator<Item = &'a str>, example: Value) -> ResourceType {
+    ResourceType {
+        tracking: Tracking::Proxy,
+        life: Life::Parents,
+        answers: Answers::WhenDone,
+        ..resource_type(name, api_versions, example)
+    }
+}
+
+/// A POST that only reads.
+pub fn reads(action: &str) -> Action {
+    Action { name: action.to_owned(), effect: Effect::Reads, method: Method::Post }
+}
+
+/// A POST that changes state or has side effects.
+pub fn writes(action: &str) -> Action {
+    Action { name: action.to_owned(), effect: Effect::Writes, method: Method::Post }
 }
 
 /// A setting. `texts` are its effect, its trade-off and an example.

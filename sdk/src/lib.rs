@@ -50,12 +50,15 @@ pub mod wasm;
 
 pub use action::{ActionCall, Answer, Target};
 pub use change::{Accepted, Change, Intent, Work};
-pub use describe::{manifest, resource_type, setting};
+pub use describe::{child_type, manifest, reads, resource_type, setting, writes};
 pub use error::{Fault, Rejection};
-pub use floci_az_contract::{Action, Effect, Kind, Manifest, PortSpec, Purpose, ResourceType, Setting, WorkloadSpec};
+pub use floci_az_contract::{
+    Action, Addresses, Answers, Backend, BuiltIn, Effect, Entry, Kind, Life, Listener, Manifest, Method, PortSpec,
+    Protocol, Purpose, ResourceType, Route, Setting, ShownName, TokenUser, Tracking, WorkloadSpec,
+};
 pub use host::{
-    Command, Credentials, Endpoint, Host, Level, Log, Ports, Reply, Resources, Resp, Settings, Workload, WorkloadState,
-    Workloads,
+    Command, Credentials, Endpoint, Host, Ingress, Level, Log, Ports, Reply, Resources, Resp, Settings, Transfers,
+    Workload, WorkloadState, Workloads,
 };
 pub use id::{InvalidId, ResourceId};
 pub use provider::Provider;

@@ -3,17 +3,21 @@
 //! An [`Imports`] lives for one call. It knows which plugin calls, on behalf of which resource, and whether the call may
 //! have side effects. What is not allowed is answered with a fault, never with a trap.
 
+mod ingress;
 mod log;
 mod ports;
 mod resources;
 mod resp;
 mod settings;
+mod transfers;
 mod workloads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::arm::{Inventory, ResourceId};
+use tokio::sync::mpsc;
+
+use crate::arm::{Inventory, Key, ResourceId};
 use crate::plugin::contract::Fault;
 use crate::plugin::{Plugin, Revision, imported};
 use crate::ports::Ports;
@@ -27,6 +31,16 @@ pub struct Lender {
     pub runtime: Runtime,
     /// Values by key, by service.
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
+    /// To the reconcile loop.
+    pub wake: mpsc::UnboundedSender<Key>,
+}
+
+impl Lender {
+    /// Has a resource or a group looked at.
+    pub fn wake(&self, key: Key) {
+        // The receiver is gone only when the gateway is ending; the next start wakes what is not settled.
+        let _ = self.wake.send(key);
+    }
 }
 
 /// Whether a call may have side effects.
@@ -115,13 +129,27 @@ impl Lent {
         Ok(id)
     }
 
-    /// A workload or port of the resource that the call is about. Others are not granted: their own calls may be having
-    /// effects on them right now.
-    fn workload(&self, owner: &str, name: &str) -> Result<WorkloadKey, Fault> {
+    /// The resource that the call is about. Others are not granted: their own calls may be having effects on them right
+    /// now.
+    fn owner(&self, owner: &str) -> Result<ResourceId, Fault> {
         let owner = self.own(owner)?;
-        if owner.key().as_str() != self.owner {
-            return Err(not_granted(format!("'{owner}' is not the resource that this call is about")));
+        match owner.key().as_str() == self.owner {
+            true => Ok(owner),
+            false => Err(not_granted(format!("'{owner}' is not the resource that this call is about"))),
         }
+    }
+
+    /// A workload or port of the resource that the call is about.
+    fn workload(&self, owner: &str, name: &str) -> Result<WorkloadKey, Fault> {
+        Self::named(&self.owner(owner)?, name)
+    }
+
+    /// A workload of any resource of this provider.
+    fn any_workload(&self, owner: &str, name: &str) -> Result<WorkloadKey, Fault> {
+        Self::named(&self.own(owner)?, name)
+    }
+
+    fn named(owner: &ResourceId, name: &str) -> Result<WorkloadKey, Fault> {
         let word = |c: char| c.is_ascii_alphanumeric() || c == '-';
         if name.is_empty() || name.len() > 32 || !name.chars().all(word) {
             return Err(fault(

@@ -30,4 +30,11 @@ impl Host for Imports {
         });
         Ok(named.map(|record| record.to_contract()).collect())
     }
+
+    async fn wake(&mut self, id: String) -> Result<(), Fault> {
+        let lent = self.effects("resources.wake")?;
+        let id = lent.own(&id)?;
+        lent.lender.wake(id.key());
+        Ok(())
+    }
 }

@@ -39,7 +39,7 @@ impl Host for Imports {
         if commands.iter().any(Vec::is_empty) {
             return Err(fault("InvalidCommand", "a command has no words"));
         }
-        let key = lent.workload(&endpoint.owner, &endpoint.workload)?;
+        let key = lent.any_workload(&endpoint.owner, &endpoint.workload)?;
         let found = lent.lender.runtime.inspect(&key).await.map_err(|error| fault(error.code(), error.to_string()))?;
         let Some(workload) = found else {
             return Err(fault(

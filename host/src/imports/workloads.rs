@@ -28,7 +28,7 @@ impl Host for Imports {
 
     async fn inspect(&mut self, owner: String, name: String) -> Result<Option<Workload>, Fault> {
         let lent = self.effects("workloads")?;
-        let key = lent.workload(&owner, &name)?;
+        let key = lent.any_workload(&owner, &name)?;
         Ok(lent.lender.runtime.inspect(&key).await.map_err(failed)?.map(shown))
     }
 
@@ -66,6 +66,8 @@ fn shown(workload: runtime::Workload) -> Workload {
         ports: workload.ports.into_iter().collect(),
         uptime,
         exits: workload.exits,
+        peer_host: workload.peer_host,
+        peer_ports: workload.peer_ports.into_iter().collect(),
     }
 }
 

@@ -8,6 +8,7 @@ mod bundled;
 mod call;
 mod compiled;
 mod engine;
+mod manifest;
 mod revision;
 mod served;
 
@@ -21,7 +22,9 @@ pub mod contract {
 
 /// The imported interfaces, to be implemented in [`crate::imports`].
 pub mod imported {
-    pub use super::bindings::floci::provider::{log, ports, resources, resp, settings, types, workloads};
+    pub use super::bindings::floci::provider::{
+        ingress, log, ports, resources, resp, settings, transfers, types, workloads,
+    };
 }
 
 pub use bundled::{bundled, suffixes};

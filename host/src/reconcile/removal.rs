@@ -39,7 +39,7 @@ pub(super) async fn below(stepper: &Stepper, key: &Key) -> Inside {
         }
         let key = record.id.key();
         match arm::begin_deletion(inventory, &stepper.locks, &key).await {
-            Ok(_) => drop(stepper.wake.send(key)),
+            Ok(_) => stepper.lender.wake(stepper.whose(&record)),
             // The next look tries again.
             Err(error) => tracing::error!(resource = %record.id, %error, "its deletion could not be stored"),
         }
@@ -120,25 +120,17 @@ mod tests {
     async fn stepper() -> (Stepper, mpsc::UnboundedReceiver<Key>) {
         let tables: Vec<_> = Inventory::TABLES.into_iter().chain([Ports::TABLE]).collect();
         let (store, mut contents) = Store::in_memory(&tables).unwrap();
+        let (wake, woken) = mpsc::unbounded_channel();
         let lender = Lender {
             inventory: Arc::new(Inventory::open(store.clone(), &mut contents).unwrap()),
             ports: Ports::open(store, &mut contents),
             runtime: Runtime::pick(RuntimeChoice::None, "test", Path::new("/nonexistent"), &[]).await.unwrap().runtime,
             settings: Default::default(),
+            wake,
         };
         let plugins = Plugins::load(&Engine::new().unwrap(), &Compiled::Nowhere, &[]).await.unwrap();
-        let (wake, woken) = mpsc::unbounded_channel();
         let began = Timestamp::now();
-        (
-            Stepper {
-                plugins: Arc::new(plugins),
-                lender: Arc::new(lender),
-                locks: Arc::<Locks>::default(),
-                wake,
-                began,
-            },
-            woken,
-        )
+        (Stepper { plugins: Arc::new(plugins), lender: Arc::new(lender), locks: Arc::<Locks>::default(), began }, woken)
     }
 
     fn record(path: &str) -> Record {

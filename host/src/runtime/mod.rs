@@ -48,6 +48,10 @@ pub struct Workload {
     pub ports: BTreeMap<String, u16>,
     /// How often it has exited by itself since it was created or its spec was last changed, as far as is known.
     pub exits: u32,
+    /// Where other workloads reach it, as an IP address. Empty while it does not run.
+    pub peer_host: String,
+    /// Port for them by name.
+    pub peer_ports: BTreeMap<String, u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

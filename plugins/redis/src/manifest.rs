@@ -1,7 +1,7 @@
 //! What the plugin says of itself.
 
 use floci_az_sdk::{
-    Action, Effect, Kind, Manifest, Purpose, ResourceType, Setting, json, manifest as of, resource_type, setting,
+    Kind, Manifest, Purpose, ResourceType, Setting, json, manifest as of, reads, resource_type, setting, writes,
 };
 
 use crate::server::PROGRAMS;
@@ -41,10 +41,7 @@ pub fn manifest() -> Manifest {
         }
     });
     let redis = ResourceType {
-        actions: vec![
-            Action { name: "listKeys".to_owned(), effect: Effect::Reads },
-            Action { name: "regenerateKey".to_owned(), effect: Effect::Writes },
-        ],
+        actions: vec![reads("listKeys"), writes("regenerateKey")],
         // Only the answer to a PUT shows the access keys.
         present_on: vec![Purpose::Put],
         ..resource_type("Redis", API_VERSIONS, example)
@@ -52,7 +49,7 @@ pub fn manifest() -> Manifest {
     Manifest {
         programs: PROGRAMS.map(str::to_owned).to_vec(),
         settings: settings(),
-        actions: vec![Action { name: "checkNameAvailability".to_owned(), effect: Effect::Reads }],
+        actions: vec![reads("checkNameAvailability")],
         ..of("Microsoft.Cache", "redis", [redis])
     }
 }

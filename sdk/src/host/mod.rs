@@ -1,7 +1,7 @@
 //! What the gateway lends to a plugin: one small trait for each interface of the contract.
 //!
 //! Two implementations: the gateway itself, inside a component, and [`crate::testing::FakeHost`] everywhere else. Every
-//! function may fail with `NotGranted`; `workloads`, `ports` and `resp` do so while a change is validated.
+//! function may fail with `NotGranted`: those that have effects do so while a change is validated.
 
 mod resp;
 mod workloads;
@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 pub use resp::{Command, Credentials, Endpoint, Reply, Resp};
 pub use workloads::{Workload, WorkloadState, Workloads};
 
-use crate::{Fault, Resource, ResourceId, Setting};
+use crate::{Fault, Resource, ResourceId, Route, Setting};
 
 /// Everything that a plugin can ask for.
 pub trait Host {
@@ -19,6 +19,8 @@ pub trait Host {
     fn workloads(&self) -> &dyn Workloads;
     fn ports(&self) -> &dyn Ports;
     fn resp(&self) -> &dyn Resp;
+    fn ingress(&self) -> &dyn Ingress;
+    fn transfers(&self) -> &dyn Transfers;
     fn settings(&self) -> &dyn Settings;
     fn log(&self) -> &dyn Log;
 }
@@ -34,6 +36,34 @@ pub trait Resources {
     /// Every resource of a type (`Microsoft.Cache/Redis`) with this name, in all groups and subscriptions: for names
     /// that must be unique beyond their group.
     fn named(&self, resource_type: &str, name: &str) -> Result<Vec<Resource>, Fault>;
+
+    /// Has another resource reconciled soon: what it should be depends on this one. Succeeds if there is none.
+    fn wake(&self, id: &ResourceId) -> Result<(), Fault>;
+}
+
+/// How clients reach a workload through the gateway: over TLS, from some addresses only, several resources on one port.
+pub trait Ingress {
+    /// Makes this the route of the resource, in the place of the one before. Routes are not stored: the gateway
+    /// reconciles every resource after a restart.
+    ///
+    /// Fails with `InvalidRoute`, or with `PortInUse` if another program listens on one of its ports.
+    fn publish(&self, owner: &ResourceId, route: &Route) -> Result<(), Fault>;
+
+    /// Ends the route and its connections. Succeeds if there is none. Done by the gateway when the resource is gone.
+    fn withdraw(&self, owner: &ResourceId) -> Result<(), Fault>;
+}
+
+/// Files between a workload's data folder and the world: backups. A URL is `https://`, `http://`, or `file:///` below the
+/// folder that the operator allows.
+///
+/// Both fail with `WorkloadNotFound`, `FileNotFound`, `TransferRefused` (the URL is not allowed, or the other side says
+/// no) or `TransferFailed`.
+pub trait Transfers {
+    /// PUTs a file of the workload's data folder to a URL, as Azure's storage takes a block blob. Its bytes.
+    fn send(&self, owner: &ResourceId, workload: &str, file: &str, url: &str) -> Result<u64, Fault>;
+
+    /// GETs a URL into a file of the workload's data folder, which is there whole or not at all. Its bytes.
+    fn fetch(&self, owner: &ResourceId, workload: &str, file: &str, url: &str) -> Result<u64, Fault>;
 }
 
 /// Ports of the machine that clients connect to. Allocations are durable and belong to a resource.

@@ -1,4 +1,4 @@
-//! Redis serialisation protocol, to this plugin's own workloads only.
+//! Redis serialisation protocol, to this plugin's own workloads only, of whichever resource.
 
 use std::fmt;
 

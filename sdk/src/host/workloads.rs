@@ -12,7 +12,7 @@ pub trait Workloads {
     /// `WorkloadFailed`.
     fn ensure(&self, owner: &ResourceId, spec: &WorkloadSpec) -> Result<Workload, Fault>;
 
-    /// None if it does not exist.
+    /// None if it does not exist. Open to every resource of this provider.
     fn inspect(&self, owner: &ResourceId, name: &str) -> Result<Option<Workload>, Fault>;
 
     /// Stops and starts it; data and ports stay. Fails with `WorkloadNotFound`.
@@ -35,12 +35,23 @@ pub struct Workload {
     pub ports: Vec<(String, u16)>,
     /// How often it has exited by itself since it was created or its spec was last changed.
     pub exits: u32,
+    /// Where other workloads of this provider reach it: an IP address, which may change when it is restarted. Empty while
+    /// it does not run.
+    pub peer_host: String,
+    /// Port for them by the name it has in the spec.
+    pub peer_ports: Vec<(String, u16)>,
 }
 
 impl Workload {
     /// The reachable port of this name.
     pub fn port(&self, name: &str) -> Option<u16> {
         self.ports.iter().find(|(known, _)| known == name).map(|(_, port)| *port)
+    }
+
+    /// Where other workloads of this provider reach the port of this name. None while it does not run.
+    pub fn peer(&self, name: &str) -> Option<(&str, u16)> {
+        let port = self.peer_ports.iter().find(|(known, _)| known == name).map(|(_, port)| *port)?;
+        (!self.peer_host.is_empty()).then_some((&self.peer_host, port))
     }
 }
 

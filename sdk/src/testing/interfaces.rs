@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 
 use super::{FakeHost, Key, Moment, Placed, key};
 use crate::{
-    Command, Credentials, Endpoint, Fault, Host, Level, Log, Ports, Reply, Resource, ResourceId, Resources, Resp,
-    Settings, Workload, WorkloadSpec, WorkloadState, Workloads,
+    Command, Credentials, Endpoint, Fault, Host, Ingress, Level, Log, Ports, Reply, Resource, ResourceId, Resources,
+    Resp, Route, Settings, Transfers, Workload, WorkloadSpec, WorkloadState, Workloads,
 };
 
 impl Host for FakeHost {
@@ -22,6 +22,14 @@ impl Host for FakeHost {
     }
 
     fn resp(&self) -> &dyn Resp {
+        self
+    }
+
+    fn ingress(&self) -> &dyn Ingress {
+        self
+    }
+
+    fn transfers(&self) -> &dyn Transfers {
         self
     }
 
@@ -53,6 +61,47 @@ impl Resources for FakeHost {
         };
         Ok(self.resources.borrow().iter().filter(|resource| of(resource)).cloned().collect())
     }
+
+    fn wake(&self, id: &ResourceId) -> Result<(), Fault> {
+        self.effects("resources.wake")?;
+        self.did(format!("wake {id}"));
+        Ok(())
+    }
+}
+
+impl Ingress for FakeHost {
+    fn publish(&self, owner: &ResourceId, route: &Route) -> Result<(), Fault> {
+        self.effects("ingress")?;
+        let before = self.routes.borrow_mut().insert(owner.to_string().to_lowercase(), route.clone());
+        if before.as_ref() != Some(route) {
+            self.did(format!("publish {:?}", route.entries.keys().collect::<Vec<_>>()));
+        }
+        Ok(())
+    }
+
+    fn withdraw(&self, owner: &ResourceId) -> Result<(), Fault> {
+        self.effects("ingress")?;
+        if self.routes.borrow_mut().remove(&owner.to_string().to_lowercase()).is_some() {
+            self.did("withdraw".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Transfers for FakeHost {
+    fn send(&self, owner: &ResourceId, workload: &str, file: &str, url: &str) -> Result<u64, Fault> {
+        self.effects("transfers")?;
+        self.existing(&key(owner, workload))?;
+        self.did(format!("send {workload}/{file} to {url}"));
+        Ok(0)
+    }
+
+    fn fetch(&self, owner: &ResourceId, workload: &str, file: &str, url: &str) -> Result<u64, Fault> {
+        self.effects("transfers")?;
+        self.existing(&key(owner, workload))?;
+        self.did(format!("fetch {workload}/{file} from {url}"));
+        Ok(0)
+    }
 }
 
 impl FakeHost {
@@ -64,6 +113,11 @@ impl FakeHost {
             host: "localhost".to_owned(),
             ports: placed.spec.ports.iter().map(|(name, port)| (name.clone(), port.outside)).collect(),
             exits: placed.moment.exits,
+            peer_host: match placed.moment.state {
+                WorkloadState::Running { .. } => "127.0.0.1".to_owned(),
+                WorkloadState::Preparing { .. } | WorkloadState::Exited { .. } => String::new(),
+            },
+            peer_ports: placed.spec.ports.iter().map(|(name, port)| (name.clone(), port.outside)).collect(),
         })
     }
 

@@ -30,7 +30,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use crate::{
-    Command, Credentials, Fault, Level, Manifest, Provider, Reply, Resource, ResourceId, WorkloadSpec, WorkloadState,
+    Command, Credentials, Fault, Level, Manifest, Provider, Reply, Resource, ResourceId, Route, WorkloadSpec,
+    WorkloadState,
 };
 
 /// The gateway of a test. For one provider.
@@ -41,6 +42,8 @@ pub struct FakeHost {
     resources: RefCell<Vec<Resource>>,
     ports: RefCell<BTreeMap<Key, u16>>,
     workloads: RefCell<BTreeMap<Key, Placed>>,
+    /// By owner.
+    routes: RefCell<BTreeMap<String, Route>>,
     script: RefCell<VecDeque<Result<Moment, Fault>>>,
     server: RefCell<Box<Server>>,
     journal: RefCell<Vec<String>>,
@@ -105,6 +108,7 @@ impl FakeHost {
             resources: RefCell::default(),
             ports: RefCell::default(),
             workloads: RefCell::default(),
+            routes: RefCell::default(),
             script: RefCell::default(),
             server: RefCell::new(Box::new(|_, command| match command.arguments() {
                 [ping] if ping.eq_ignore_ascii_case(b"PING") => Ok(Reply::text("PONG")),
@@ -158,6 +162,11 @@ impl FakeHost {
     pub fn spec(&self, owner: &str, name: &str) -> Option<WorkloadSpec> {
         let key = (owner.to_lowercase(), name.to_owned());
         self.workloads.borrow().get(&key).map(|placed| placed.spec.clone())
+    }
+
+    /// The route that a resource has published.
+    pub fn route(&self, owner: &str) -> Option<Route> {
+        self.routes.borrow().get(&owner.to_lowercase()).cloned()
     }
 
     /// The ports that a resource holds, by name.

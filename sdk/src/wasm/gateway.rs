@@ -2,11 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-use super::bindings::floci::provider::{log, ports, resources, resp, settings, types, workloads};
+use super::bindings::floci::provider::{ingress, log, ports, resources, resp, settings, transfers, types, workloads};
 use super::convert;
 use crate::{
-    Command, Credentials, Endpoint, Fault, Host, Level, Log, Ports, Reply, Resource, ResourceId, Resources, Resp,
-    Settings, Workload, WorkloadSpec, WorkloadState, Workloads,
+    Command, Credentials, Endpoint, Fault, Host, Ingress, Level, Log, Ports, Reply, Resource, ResourceId, Resources,
+    Resp, Route, Settings, Transfers, Workload, WorkloadSpec, WorkloadState, Workloads,
 };
 
 pub(super) struct Gateway;
@@ -25,6 +25,14 @@ impl Host for Gateway {
     }
 
     fn resp(&self) -> &dyn Resp {
+        self
+    }
+
+    fn ingress(&self) -> &dyn Ingress {
+        self
+    }
+
+    fn transfers(&self) -> &dyn Transfers {
         self
     }
 
@@ -57,6 +65,10 @@ impl Resources for Gateway {
     fn named(&self, resource_type: &str, name: &str) -> Result<Vec<Resource>, Fault> {
         resources::named(resource_type, name).map_err(fault)?.into_iter().map(found).collect()
     }
+
+    fn wake(&self, id: &ResourceId) -> Result<(), Fault> {
+        resources::wake(&id.to_string()).map_err(fault)
+    }
 }
 
 fn workload(raw: workloads::Workload) -> Result<Workload, Fault> {
@@ -66,7 +78,8 @@ fn workload(raw: workloads::Workload) -> Result<Workload, Fault> {
         "exited" => WorkloadState::Exited { detail: raw.detail },
         other => return Err(Fault::new("ContractViolated", format!("the gateway sent the workload state '{other}'"))),
     };
-    Ok(Workload { state, host: raw.host, ports: raw.ports, exits: raw.exits })
+    let (host, ports, exits) = (raw.host, raw.ports, raw.exits);
+    Ok(Workload { state, host, ports, exits, peer_host: raw.peer_host, peer_ports: raw.peer_ports })
 }
 
 impl Workloads for Gateway {
@@ -143,6 +156,27 @@ fn reply(raw: resp::Reply) -> Result<Reply, Fault> {
             )
         }
     })
+}
+
+impl Ingress for Gateway {
+    fn publish(&self, owner: &ResourceId, route: &Route) -> Result<(), Fault> {
+        let route = serde_json::to_string(route).map_err(|error| Fault::new("InvalidRoute", error.to_string()))?;
+        ingress::publish(&owner.to_string(), &route).map_err(fault)
+    }
+
+    fn withdraw(&self, owner: &ResourceId) -> Result<(), Fault> {
+        ingress::withdraw(&owner.to_string()).map_err(fault)
+    }
+}
+
+impl Transfers for Gateway {
+    fn send(&self, owner: &ResourceId, workload: &str, file: &str, url: &str) -> Result<u64, Fault> {
+        transfers::send(&owner.to_string(), workload, file, url).map_err(fault)
+    }
+
+    fn fetch(&self, owner: &ResourceId, workload: &str, file: &str, url: &str) -> Result<u64, Fault> {
+        transfers::fetch(&owner.to_string(), workload, file, url).map_err(fault)
+    }
 }
 
 impl Settings for Gateway {

@@ -118,7 +118,7 @@ pub struct Found {
     pub plan: String,
     pub state: State,
     pub ports: BTreeMap<String, PortSpec>,
-    /// Its address on the engine's default network.
+    /// Its address on the network that it is attached to. None while it does not run.
     pub address: Option<String>,
 }
 
@@ -141,7 +141,7 @@ pub enum State {
 impl Found {
     pub fn read(response: ContainerInspectResponse) -> Result<Found, RuntimeError> {
         let labels = response.config.and_then(|config| config.labels).unwrap_or_default();
-        let network = response.network_settings.and_then(|settings| settings.networks?.remove("bridge"));
+        let network = response.network_settings.and_then(|settings| settings.networks?.into_values().next());
         let state = response.state.unwrap_or_default();
         let code = state.exit_code.unwrap_or_default();
         let state = match state.status {

@@ -15,10 +15,10 @@ mod image;
 mod reach;
 mod watch;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use floci_az_contract::WorkloadSpec;
+use floci_az_contract::{PortSpec, WorkloadSpec};
 use futures_util::future;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -282,6 +282,8 @@ impl DockerRuntime {
     async fn show(&self, key: &WorkloadKey, found: Found) -> Result<Workload, RuntimeError> {
         let name = self.name(key);
         let (host, ports) = self.reach.of(&name, &found.ports, Some(&found));
+        let peer_ports = inside(&found.ports);
+        let peer_host = found.address.clone().unwrap_or_default();
         let state = match found.state {
             State::Running { since } => WorkloadState::Running { uptime: since.map(elapsed).unwrap_or_default() },
             State::Exited { how } => {
@@ -292,12 +294,13 @@ impl DockerRuntime {
             State::Paused => preparing(&name, "is paused"),
             State::Removing | State::Dead => preparing(&name, "is being removed"),
         };
-        Ok(Workload { state, host, ports, exits: self.remembered.exits(key) })
+        Ok(Workload { state, host, ports, exits: self.remembered.exits(key), peer_host, peer_ports })
     }
 
     fn preparing(&self, key: &WorkloadKey, plan: &Plan, progress: String) -> Workload {
         let (host, ports) = self.reach.of(&self.name(key), &plan.ports, None);
-        Workload { state: WorkloadState::Preparing { progress }, host, ports, exits: self.remembered.exits(key) }
+        let (state, exits) = (WorkloadState::Preparing { progress }, self.remembered.exits(key));
+        Workload { state, host, ports, exits, peer_host: String::new(), peer_ports: inside(&plan.ports) }
     }
 
     fn digest(&self, plan: &Plan) -> String {
@@ -311,6 +314,11 @@ impl DockerRuntime {
     fn label(&self) -> String {
         format!("{}={}", container::INSTANCE, self.instance)
     }
+}
+
+/// The ports of a container in its own network.
+fn inside(ports: &BTreeMap<String, PortSpec>) -> BTreeMap<String, u16> {
+    ports.iter().map(|(name, port)| (name.clone(), port.inside)).collect()
 }
 
 fn places(spec: &WorkloadSpec) -> Places {

@@ -258,7 +258,12 @@ impl ProcessRuntime {
     }
 
     fn show(&self, key: &WorkloadKey, state: WorkloadState, ports: BTreeMap<String, u16>) -> Workload {
-        Workload { state, host: HOST.to_owned(), ports, exits: self.remembered.exits(key) }
+        let peer_host = match state {
+            WorkloadState::Running { .. } => "127.0.0.1".to_owned(),
+            WorkloadState::Preparing { .. } | WorkloadState::Exited { .. } => String::new(),
+        };
+        let exits = self.remembered.exits(key);
+        Workload { state, host: HOST.to_owned(), peer_ports: ports.clone(), ports, exits, peer_host }
     }
 
     fn folder(&self, key: &WorkloadKey) -> Folder {
