@@ -8,8 +8,8 @@
 //!                           └─ server ───▶ workload spec, server.conf, users.acl ─ reconcile ─▶ a running server
 //! ```
 //!
-//! Nothing is enforced that a single server cannot do: shards, replicas, zones, networks, persistence to storage
-//! accounts and Redis versions are checked and shown as Azure does, and have no effect.
+//! What is below a cache (rules, links, policies: `children`) is read by its `reconcile`. Zones, networks, patch schedules,
+//! persistence to storage accounts and Redis versions are checked and shown as Azure does, and have no effect.
 
 mod access;
 mod actions;
@@ -19,18 +19,21 @@ mod children;
 mod configuration;
 mod document;
 mod finalize;
+mod identity;
 mod keys;
 mod manifest;
 mod member;
 mod name;
 mod private;
 mod reconcile;
+mod requests;
 mod route;
 mod scaling;
 mod server;
 mod settings;
 mod sku;
 mod validate;
+mod versions;
 mod zones;
 
 use floci_az_sdk::prelude::*;
@@ -64,7 +67,10 @@ impl Provider for Redis {
     }
 
     fn present(view: View, _: &dyn Host) -> Value {
-        document::with_access_keys(view.resource.state)
+        match view.resource.id.parent() {
+            None => document::presented(view),
+            Some(_) => children::presented(view),
+        }
     }
 }
 
