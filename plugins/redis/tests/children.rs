@@ -321,3 +321,22 @@ fn identities_are_issued_once() {
     expect!["400 BadRequest: The following updates can't be processed in one single request, please send seperate request to update them: 'properties.publicNetworkAccess,identity'. (properties.publicNetworkAccess)"]
         .assert_eq(&host.patch::<Redis>(&id("a"), mixed).unwrap_err().to_string());
 }
+
+#[test]
+fn every_example_of_the_manifest_works() {
+    let host = FakeHost::of::<Redis>();
+    host.set("mocked", "true");
+    let group = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/my-group/providers/Microsoft.Cache";
+    let premium = json!({ "location": "East US", "properties": { "sku": sku("Premium", "P", 1) } });
+    for name in ["parent", "other-cache"] {
+        host.put::<Redis>(&format!("{group}/Redis/{name}"), premium.clone()).unwrap();
+    }
+    for kind in <Redis as floci_az_sdk::Provider>::manifest().types {
+        let Some(name) = kind.example["name"].as_str() else { continue };
+        let id = match kind.name.split_once('/') {
+            Some((_, child)) => format!("{group}/Redis/parent/{child}/{name}"),
+            None => format!("{group}/{}/{name}", kind.name),
+        };
+        host.put::<Redis>(&id, kind.example.clone()).unwrap_or_else(|rejection| panic!("{id}: {rejection}"));
+    }
+}
