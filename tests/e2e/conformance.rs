@@ -338,7 +338,8 @@ fn every_example_of_the_specification_is_answered_as_it_says() {
         RedisCachePatchSchedulesList: 200
         RedisCachePutPrivateEndpointConnection: 201, 200
         RedisCacheRegenerateKey: 200
-        RedisCacheUpdate: 200 (no properties.accessKeys: null in what Azure really answers: only a PUT shows keys)"#]].assert_eq(&table.join("\n"));
+        RedisCacheUpdate: 200 (no properties.accessKeys: null in what Azure really answers: only a PUT shows keys)"#]]
+    .assert_eq(&table.join("\n"));
 }
 
 #[test]

@@ -37,3 +37,4 @@ mod refusals;
 mod rules;
 mod secrets;
 mod settings;
+mod versions;
