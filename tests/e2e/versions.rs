@@ -43,7 +43,14 @@ fn older_versions_are_answered_in_their_own_shape() {
         ("a link", send("GET", "/my-cache/linkedServers/other", old, Value::Null).expect(200).body),
         ("2024-11-01", send("GET", "/my-cache/linkedServers/other", "2024-11-01", Value::Null).expect(200).body),
     ];
-    expect![[r#""#]].assert_eq(&lines.map(|(what, body)| format!("{what}: {}", properties(&body))).join("\n"));
+    expect![[r#"
+        PUT: provisioningState redisVersion sku enableNonSslPort minimumTlsVersion redisConfiguration accessKeys hostName port sslPort linkedServers
+        PATCH: provisioningState redisVersion sku enableNonSslPort minimumTlsVersion redisConfiguration accessKeys hostName port sslPort linkedServers
+        GET: provisioningState redisVersion sku enableNonSslPort minimumTlsVersion redisConfiguration accessKeys hostName port sslPort linkedServers
+        list: provisioningState redisVersion sku enableNonSslPort minimumTlsVersion redisConfiguration accessKeys hostName port sslPort linkedServers
+        2024-11-01: provisioningState redisVersion sku enableNonSslPort instances publicNetworkAccess minimumTlsVersion redisConfiguration accessKeys hostName port sslPort linkedServers updateChannel disableAccessKeyAuthentication zonalAllocationPolicy
+        a link: provisioningState linkedRedisCacheId linkedRedisCacheLocation serverRole
+        2024-11-01: provisioningState linkedRedisCacheId linkedRedisCacheLocation serverRole geoReplicatedPrimaryHostName primaryHostName"#]].assert_eq(&lines.map(|(what, body)| format!("{what}: {}", properties(&body))).join("\n"));
     // What a version does not have cannot be asked for in it.
     assert_eq!(send("GET", "/my-cache/accessPolicies", "2023-04-01", Value::Null).code(), "NoRegisteredProviderFound");
     send("GET", "/my-cache/accessPolicies", "2023-05-01-preview", Value::Null).expect(200);
