@@ -25,6 +25,7 @@ macro_rules! on_each_runtime {
 
 mod arm;
 mod clients;
+mod conformance;
 mod core;
 mod faults;
 mod fuzz;
@@ -36,3 +37,4 @@ mod refusals;
 mod rules;
 mod secrets;
 mod settings;
+mod versions;

@@ -1,11 +1,14 @@
 //! The public document: what a GET shows, in Azure's order.
 
-use floci_az_sdk::{State, Value, json};
+use floci_az_sdk::{Purpose, Value, View, json};
 use serde_json::Map;
 
 use crate::cache::Cache;
+use crate::children::Children;
+use crate::children::connection::Connection as Connected;
 use crate::private::{Private, Server};
 use crate::settings::{Backing, Settings};
+use crate::versions;
 
 /// Azure's ports of the first node, which follow each other.
 const FIRST_NODE_SSL: u16 = 15_000;
@@ -38,14 +41,14 @@ impl Connection<'_> {
     }
 }
 
-pub fn document(cache: &Cache, server: &Server, settings: &Settings) -> Value {
-    let connection = Connection::of(server, settings);
+pub fn document(cache: &Cache, private: &Private, settings: &Settings, children: &Children) -> Value {
+    let connection = Connection::of(&private.server, settings);
     let mut properties = Map::new();
     let mut set = |name: &str, value: Value| properties.insert(name.to_owned(), value);
     set("redisVersion", json!(cache.redis_version));
     set("sku", cache.sku.to_json());
     set("enableNonSslPort", json!(cache.enable_non_ssl_port));
-    set("instances", instances(cache, connection.roles));
+    set("instances", instances(cache, &private.node_ports, connection.roles));
     set("publicNetworkAccess", json!(cache.public_network_access));
     let sent = [
         ("minimumTlsVersion", json!(cache.minimum_tls_version)),
@@ -64,7 +67,12 @@ pub fn document(cache: &Cache, server: &Server, settings: &Settings) -> Value {
     set("hostName", json!(connection.host));
     set("port", json!(connection.port));
     set("sslPort", json!(settings.ssl_port));
-    set("linkedServers", json!([]));
+    let links: Vec<Value> = children.links.iter().map(|link| json!({ "id": link.id.to_string() })).collect();
+    set("linkedServers", json!(links));
+    if !children.connections.is_empty() {
+        let connections: Vec<Value> = children.connections.iter().map(Connected::to_json).collect();
+        set("privateEndpointConnections", json!(connections));
+    }
     set("updateChannel", json!(cache.update_channel));
     set("disableAccessKeyAuthentication", json!(cache.disable_access_key_authentication));
     set("zonalAllocationPolicy", json!(cache.zones.policy.as_str()));
@@ -75,22 +83,23 @@ pub fn document(cache: &Cache, server: &Server, settings: &Settings) -> Value {
             members.insert("zones".to_owned(), json!(cache.zones.names));
         }
         if let Some(identity) = &cache.identity {
-            members.insert("identity".to_owned(), identity.clone());
+            members.insert("identity".to_owned(), identity.to_json());
         }
     }
     document
 }
 
-/// One per node that Azure would have. Only the first node of the first shard exists here.
-fn instances(cache: &Cache, roles: Roles) -> Value {
+/// One per node that Azure would have, with the ports where the gateway serves it, if it does.
+fn instances(cache: &Cache, ports: &[u16], roles: Roles) -> Value {
     let nodes = u16::from(cache.nodes_per_shard());
     let mut zones = cache.zones.names.iter().cycle();
     let instance = |number: u16| {
         let mut instance = Map::new();
         let mut set = |name: &str, value: Value| instance.insert(name.to_owned(), value);
-        set("sslPort", json!(FIRST_NODE_SSL + number));
+        let served = ports.get(usize::from(number)).copied();
+        set("sslPort", json!(served.unwrap_or(FIRST_NODE_SSL + number)));
         if cache.enable_non_ssl_port {
-            set("nonSslPort", json!(FIRST_NODE_NON_SSL + number));
+            set("nonSslPort", json!(served.unwrap_or(FIRST_NODE_NON_SSL + number)));
         }
         if cache.shard_count.is_some() {
             set("shardId", json!(number / nodes));
@@ -106,12 +115,16 @@ fn instances(cache: &Cache, roles: Roles) -> Value {
     Value::Array((0..nodes * u16::from(cache.shards())).map(instance).collect())
 }
 
-/// The document as the answer to a PUT shows it: with the keys.
-pub fn with_access_keys(state: State) -> Value {
-    let keys = state.private::<Private>().ok().flatten().map(|private| private.keys.to_json());
+/// The document as this answer shows it, in this version: the answer to a PUT has the keys.
+pub fn presented(view: View) -> Value {
+    let state = view.resource.state;
+    let keys = match view.purpose {
+        Purpose::Put => state.private::<Private>().ok().flatten().map(|private| private.keys.to_json()),
+        Purpose::Patch | Purpose::Get | Purpose::List => None,
+    };
     let mut document = state.document;
     if let (Some(keys), Some(shown)) = (keys, document.pointer_mut("/properties/accessKeys")) {
         *shown = keys;
     }
-    document
+    versions::cache_as_of(document, &view.api_version)
 }

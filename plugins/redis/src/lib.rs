@@ -8,27 +8,32 @@
 //!                           └─ server ───▶ workload spec, server.conf, users.acl ─ reconcile ─▶ a running server
 //! ```
 //!
-//! Nothing is enforced that a single server cannot do: shards, replicas, zones, networks, persistence to storage
-//! accounts and Redis versions are checked and shown as Azure does, and have no effect.
+//! What is below a cache (rules, links, policies: `children`) is read by its `reconcile`. Zones, networks, patch schedules,
+//! persistence to storage accounts and Redis versions are checked and shown as Azure does, and have no effect.
 
 mod access;
 mod actions;
 mod administration;
 mod cache;
+mod children;
 mod configuration;
 mod document;
 mod finalize;
+mod identity;
 mod keys;
 mod manifest;
 mod member;
 mod name;
 mod private;
 mod reconcile;
+mod requests;
+mod route;
 mod scaling;
 mod server;
 mod settings;
 mod sku;
 mod validate;
+mod versions;
 mod zones;
 
 use floci_az_sdk::prelude::*;
@@ -43,7 +48,10 @@ impl Provider for Redis {
     }
 
     fn validate(change: Change, host: &dyn Host) -> Result<Accepted, Rejection> {
-        validate::validate(change, host)
+        match change.desired.id.parent() {
+            None => validate::validate(change, host),
+            Some(_) => children::validate(change, host),
+        }
     }
 
     fn reconcile(resource: Resource, host: &dyn Host) -> Step {
@@ -59,7 +67,10 @@ impl Provider for Redis {
     }
 
     fn present(view: View, _: &dyn Host) -> Value {
-        document::with_access_keys(view.resource.state)
+        match view.resource.id.parent() {
+            None => document::presented(view),
+            Some(_) => children::presented(view),
+        }
     }
 }
 
