@@ -18,6 +18,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::arm::{Inventory, Key, ResourceId};
+use crate::ingress::Ingress;
 use crate::plugin::contract::Fault;
 use crate::plugin::{Plugin, Revision, imported};
 use crate::ports::Ports;
@@ -28,7 +29,8 @@ use crate::runtime::{Runtime, WorkloadKey};
 pub struct Lender {
     pub inventory: Arc<Inventory>,
     pub ports: Ports,
-    pub runtime: Runtime,
+    pub runtime: Arc<Runtime>,
+    pub ingress: Arc<Ingress>,
     /// Values by key, by service.
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
     /// To the reconcile loop.

@@ -102,6 +102,7 @@ fn running(inventory: &Inventory, operation: &Uuid) -> Option<Arc<Operation>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
     use std::path::Path;
 
     use jiff::Timestamp;
@@ -109,8 +110,10 @@ mod tests {
     use tokio::sync::mpsc;
 
     use crate::arm::{Locks, Past, ResourceId, Scope, State};
-    use crate::config::RuntimeChoice;
+    use crate::config::{AuthMode, RuntimeChoice};
+    use crate::identity::Identity;
     use crate::imports::Lender;
+    use crate::ingress::Ingress;
     use crate::plugin::{Compiled, Engine, Plugins};
     use crate::ports::Ports;
     use crate::runtime::Runtime;
@@ -121,10 +124,15 @@ mod tests {
         let tables: Vec<_> = Inventory::TABLES.into_iter().chain([Ports::TABLE]).collect();
         let (store, mut contents) = Store::in_memory(&tables).unwrap();
         let (wake, woken) = mpsc::unbounded_channel();
+        let runtime = Runtime::pick(RuntimeChoice::None, "test", Path::new("/nonexistent"), &[]).await.unwrap().runtime;
+        let runtime = Arc::new(runtime);
+        let identity = Arc::new(Identity::new(AuthMode::Dev, None, 0));
+        let here = Ipv4Addr::LOCALHOST.into();
         let lender = Lender {
             inventory: Arc::new(Inventory::open(store.clone(), &mut contents).unwrap()),
             ports: Ports::open(store, &mut contents),
-            runtime: Runtime::pick(RuntimeChoice::None, "test", Path::new("/nonexistent"), &[]).await.unwrap().runtime,
+            ingress: Arc::new(Ingress::new(here, Vec::new(), None, identity, runtime.clone()).unwrap()),
+            runtime,
             settings: Default::default(),
             wake,
         };
