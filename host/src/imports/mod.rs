@@ -18,6 +18,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::arm::{Inventory, Key, ResourceId};
+use crate::ingress::Ingress;
 use crate::plugin::contract::Fault;
 use crate::plugin::{Plugin, Revision, imported};
 use crate::ports::Ports;
@@ -28,7 +29,8 @@ use crate::runtime::{Runtime, WorkloadKey};
 pub struct Lender {
     pub inventory: Arc<Inventory>,
     pub ports: Ports,
-    pub runtime: Runtime,
+    pub runtime: Arc<Runtime>,
+    pub ingress: Arc<Ingress>,
     /// Values by key, by service.
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
     /// To the reconcile loop.
@@ -47,17 +49,22 @@ impl Lender {
 impl Lender {
     /// Of a gateway without state, runtime and settings; and what it wakes.
     pub async fn of_nothing() -> (Lender, mpsc::UnboundedReceiver<Key>) {
-        use crate::config::RuntimeChoice;
+        use crate::config::{AuthMode, RuntimeChoice};
+        use crate::identity::Identity;
         use crate::state::Store;
 
         let tables: Vec<_> = Inventory::TABLES.into_iter().chain([Ports::TABLE]).collect();
         let (store, mut contents) = Store::in_memory(&tables).unwrap();
         let (wake, woken) = mpsc::unbounded_channel();
         let nowhere = std::path::Path::new("/nonexistent");
+        let runtime = Arc::new(Runtime::pick(RuntimeChoice::None, "test", nowhere, &[]).await.unwrap().runtime);
+        let identity = Arc::new(Identity::new(AuthMode::Dev, None, 0));
+        let here = std::net::Ipv4Addr::LOCALHOST.into();
         let lender = Lender {
             inventory: Arc::new(Inventory::open(store.clone(), &mut contents).unwrap()),
             ports: Ports::open(store, &mut contents),
-            runtime: Runtime::pick(RuntimeChoice::None, "test", nowhere, &[]).await.unwrap().runtime,
+            ingress: Arc::new(Ingress::new(here, Vec::new(), None, identity, runtime.clone()).unwrap()),
+            runtime,
             settings: BTreeMap::new(),
             wake,
         };
