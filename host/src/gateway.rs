@@ -121,6 +121,8 @@ impl Gateway {
             ports: Ports::open(store.clone(), &mut contents),
             runtime,
             settings: services.collect(),
+            // URLs are absolute.
+            transfers: gateway.transfers.as_deref().and_then(|folder| std::path::absolute(folder).ok()),
             wake,
         };
         check_schemas(&lender.inventory, &plugins)?;

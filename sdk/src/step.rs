@@ -21,6 +21,9 @@ pub enum Next {
     Wait { after: Duration, reason: String },
     /// It cannot be reached. The operation ends as Failed; a later change tries again.
     Failed(Fault),
+    /// What was asked for cannot be done, and the actual state is the desired state nevertheless: an action came to
+    /// nothing. The operation ends as Failed, the resource stays Succeeded.
+    Refused(Fault),
 }
 
 impl Step {
@@ -34,6 +37,10 @@ impl Step {
 
     pub fn failed(state: State, fault: Fault) -> Step {
         Step { state, next: Next::Failed(fault) }
+    }
+
+    pub fn refused(state: State, fault: Fault) -> Step {
+        Step { state, next: Next::Refused(fault) }
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Lender {
     pub runtime: Runtime,
     /// Values by key, by service.
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
+    /// The folder whose files may be sent and fetched.
+    pub transfers: transfers::Folder,
     /// To the reconcile loop.
     pub wake: mpsc::UnboundedSender<Key>,
 }

@@ -126,6 +126,7 @@ mod tests {
             ports: Ports::open(store, &mut contents),
             runtime: Runtime::pick(RuntimeChoice::None, "test", Path::new("/nonexistent"), &[]).await.unwrap().runtime,
             settings: Default::default(),
+            transfers: None,
             wake,
         };
         let plugins = Plugins::load(&Engine::new().unwrap(), &Compiled::Nowhere, &[]).await.unwrap();

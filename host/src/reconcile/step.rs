@@ -46,6 +46,8 @@ enum Outcome {
     },
     /// The plugin says that it cannot be done.
     Impossible(State, Fault),
+    /// The plugin says that what was asked for cannot be done, and that nothing else is wrong.
+    Refused(State, Fault),
     /// The plugin did not say anything that could be used.
     Broken(String),
 }
@@ -148,12 +150,7 @@ impl Stepper {
         match outcome {
             Outcome::Done(_) if before.provisioning == Provisioning::Deleting => self.remove(before, operation).await,
             Outcome::Done(state) => {
-                // A repair does what it can; that a change has failed is its user's to settle.
-                let provisioning = match before.provisioning {
-                    Provisioning::Failed => Provisioning::Failed,
-                    _ => Provisioning::Succeeded,
-                };
-                let after = Record { state, provisioning, past: Past::BeenReady, ..before.clone() };
+                let after = Record { state, provisioning: reached(before), past: Past::BeenReady, ..before.clone() };
                 self.store(before, after, operation.map(|operation| operation.end(Status::Succeeded))).await?;
                 Ok(Step::Settled)
             }
@@ -165,6 +162,16 @@ impl Stepper {
                 }
             },
             Outcome::Impossible(state, fault) => self.fail(before, state, operation, fault).await,
+            Outcome::Refused(state, fault) if before.provisioning == Provisioning::Deleting => {
+                self.fail(before, state, operation, fault).await
+            }
+            Outcome::Refused(state, Fault { code, message }) => {
+                tracing::warn!(resource = %before.id, code, "{message}");
+                let after = Record { state, provisioning: reached(before), past: Past::BeenReady, ..before.clone() };
+                let failed = Status::Failed { code, message };
+                self.store(before, after, operation.map(|operation| operation.end(failed))).await?;
+                Ok(Step::Settled)
+            }
             Outcome::Broken(reason) if broken + 1 >= MOST_BROKEN => {
                 let fault = Fault { code: "PluginFailed".to_owned(), message: reason };
                 self.fail(before, before.state.clone(), operation, fault).await
@@ -252,6 +259,14 @@ impl Stepper {
     }
 }
 
+/// A repair does what it can; that a change has failed is its user's to settle.
+fn reached(before: &Record) -> Provisioning {
+    match before.provisioning {
+        Provisioning::Failed => Provisioning::Failed,
+        _ => Provisioning::Succeeded,
+    }
+}
+
 fn understand(revision: &Revision, result: Result<contract::Step, CallError>) -> Outcome {
     let step = match result {
         Ok(step) => step,
@@ -272,6 +287,7 @@ fn understand(revision: &Revision, result: Result<contract::Step, CallError>) ->
             Outcome::Wait { state, pause: Duration::from_millis(wait.milliseconds.into()), reason: wait.reason }
         }
         Next::Failed(fault) => Outcome::Impossible(state, fault),
+        Next::Refused(fault) => Outcome::Refused(state, fault),
     }
 }
 

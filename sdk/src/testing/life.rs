@@ -45,7 +45,7 @@ impl FakeHost {
         let resource = self.existing_resource(&parse(id));
         let step = P::reconcile(resource.clone(), self);
         let provisioning_state = match &step.next {
-            Next::Done => ProvisioningState::Succeeded,
+            Next::Done | Next::Refused(_) => ProvisioningState::Succeeded,
             Next::Wait { .. } => resource.provisioning_state,
             Next::Failed(_) => ProvisioningState::Failed,
         };
@@ -59,7 +59,7 @@ impl FakeHost {
         for _ in 1..STEPS {
             match next {
                 Next::Wait { .. } => next = self.reconcile::<P>(id),
-                Next::Done | Next::Failed(_) => break,
+                Next::Done | Next::Failed(_) | Next::Refused(_) => break,
             }
         }
         next
@@ -72,7 +72,9 @@ impl FakeHost {
         let step = P::finalize(resource.clone(), self);
         match step.next {
             Next::Done => self.resources.borrow_mut().retain(|resource| resource.id != id),
-            Next::Wait { .. } | Next::Failed(_) => self.store(Resource { state: step.state, ..resource }),
+            Next::Wait { .. } | Next::Failed(_) | Next::Refused(_) => {
+                self.store(Resource { state: step.state, ..resource })
+            }
         }
         step.next
     }

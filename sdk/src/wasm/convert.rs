@@ -117,6 +117,7 @@ pub(super) fn step(step: Step) -> wit::Step {
             wit::Next::Wait(wit::Wait { milliseconds: u32::try_from(after.as_millis()).unwrap_or(u32::MAX), reason })
         }
         Next::Failed(cause) => wit::Next::Failed(fault(cause)),
+        Next::Refused(cause) => wit::Next::Refused(fault(cause)),
     };
     wit::Step { state: state(step.state), next }
 }
