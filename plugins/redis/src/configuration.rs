@@ -92,12 +92,26 @@ impl Configuration {
         self.get("timeout").unwrap_or("0")
     }
 
+    pub fn tokens(&self) -> Tokens {
+        match self.get("aad-enabled") {
+            Some(word) if word.eq_ignore_ascii_case("true") => Tokens::Admitted,
+            _ => Tokens::Refused,
+        }
+    }
+
     pub fn authentication(&self) -> Authentication {
         match self.get("authnotrequired") {
             Some(word) if word.eq_ignore_ascii_case("yes") => Authentication::NotRequired,
             _ => Authentication::Required,
         }
     }
+}
+
+/// Whether users with an access policy are admitted, by Microsoft Entra's tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tokens {
+    Admitted,
+    Refused,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

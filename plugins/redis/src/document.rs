@@ -4,6 +4,8 @@ use floci_az_sdk::{State, Value, json};
 use serde_json::Map;
 
 use crate::cache::Cache;
+use crate::children::Children;
+use crate::children::connection::Connection as Connected;
 use crate::private::{Private, Server};
 use crate::settings::{Backing, Settings};
 
@@ -38,14 +40,14 @@ impl Connection<'_> {
     }
 }
 
-pub fn document(cache: &Cache, server: &Server, settings: &Settings) -> Value {
-    let connection = Connection::of(server, settings);
+pub fn document(cache: &Cache, private: &Private, settings: &Settings, children: &Children) -> Value {
+    let connection = Connection::of(&private.server, settings);
     let mut properties = Map::new();
     let mut set = |name: &str, value: Value| properties.insert(name.to_owned(), value);
     set("redisVersion", json!(cache.redis_version));
     set("sku", cache.sku.to_json());
     set("enableNonSslPort", json!(cache.enable_non_ssl_port));
-    set("instances", instances(cache, connection.roles));
+    set("instances", instances(cache, &private.node_ports, connection.roles));
     set("publicNetworkAccess", json!(cache.public_network_access));
     let sent = [
         ("minimumTlsVersion", json!(cache.minimum_tls_version)),
@@ -64,7 +66,12 @@ pub fn document(cache: &Cache, server: &Server, settings: &Settings) -> Value {
     set("hostName", json!(connection.host));
     set("port", json!(connection.port));
     set("sslPort", json!(settings.ssl_port));
-    set("linkedServers", json!([]));
+    let links: Vec<Value> = children.links.iter().map(|link| json!({ "id": link.id.to_string() })).collect();
+    set("linkedServers", json!(links));
+    if !children.connections.is_empty() {
+        let connections: Vec<Value> = children.connections.iter().map(Connected::to_json).collect();
+        set("privateEndpointConnections", json!(connections));
+    }
     set("updateChannel", json!(cache.update_channel));
     set("disableAccessKeyAuthentication", json!(cache.disable_access_key_authentication));
     set("zonalAllocationPolicy", json!(cache.zones.policy.as_str()));
@@ -81,16 +88,17 @@ pub fn document(cache: &Cache, server: &Server, settings: &Settings) -> Value {
     document
 }
 
-/// One per node that Azure would have. Only the first node of the first shard exists here.
-fn instances(cache: &Cache, roles: Roles) -> Value {
+/// One per node that Azure would have, with the ports where the gateway serves it, if it does.
+fn instances(cache: &Cache, ports: &[u16], roles: Roles) -> Value {
     let nodes = u16::from(cache.nodes_per_shard());
     let mut zones = cache.zones.names.iter().cycle();
     let instance = |number: u16| {
         let mut instance = Map::new();
         let mut set = |name: &str, value: Value| instance.insert(name.to_owned(), value);
-        set("sslPort", json!(FIRST_NODE_SSL + number));
+        let served = ports.get(usize::from(number)).copied();
+        set("sslPort", json!(served.unwrap_or(FIRST_NODE_SSL + number)));
         if cache.enable_non_ssl_port {
-            set("nonSslPort", json!(FIRST_NODE_NON_SSL + number));
+            set("nonSslPort", json!(served.unwrap_or(FIRST_NODE_NON_SSL + number)));
         }
         if cache.shard_count.is_some() {
             set("shardId", json!(number / nodes));

@@ -15,6 +15,7 @@ mod access;
 mod actions;
 mod administration;
 mod cache;
+mod children;
 mod configuration;
 mod document;
 mod finalize;
@@ -24,6 +25,7 @@ mod member;
 mod name;
 mod private;
 mod reconcile;
+mod route;
 mod scaling;
 mod server;
 mod settings;
@@ -43,7 +45,10 @@ impl Provider for Redis {
     }
 
     fn validate(change: Change, host: &dyn Host) -> Result<Accepted, Rejection> {
-        validate::validate(change, host)
+        match change.desired.id.parent() {
+            None => validate::validate(change, host),
+            Some(_) => children::validate(change, host),
+        }
     }
 
     fn reconcile(resource: Resource, host: &dyn Host) -> Step {

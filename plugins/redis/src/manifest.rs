@@ -1,9 +1,13 @@
 //! What the plugin says of itself.
 
 use floci_az_sdk::{
-    Kind, Manifest, Purpose, ResourceType, Setting, json, manifest as of, reads, resource_type, setting, writes,
+    Answers, BuiltIn, Kind, Listener, Manifest, Protocol, Purpose, ResourceType, Setting, ShownName, Tracking,
+    child_type, json, manifest as of, reads, resource_type, setting, writes,
 };
 
+use crate::children::{
+    ACCESS_POLICIES, ASSIGNMENTS, CONNECTIONS, FIREWALL_RULES, LINK_RESOURCES, LINKED_SERVERS, SCHEDULES, policy,
+};
 use crate::server::PROGRAMS;
 
 /// Versions of which there is a specification or recorded traffic, newest first. All are answered alike: later ones
@@ -50,8 +54,88 @@ pub fn manifest() -> Manifest {
         programs: PROGRAMS.map(str::to_owned).to_vec(),
         settings: settings(),
         actions: vec![reads("checkNameAvailability")],
-        ..of("Microsoft.Cache", "redis", [redis])
+        listeners: vec![Listener { setting: "ssl-port".to_owned(), protocol: Protocol::Resp }],
+        ..of("Microsoft.Cache", "redis", [redis].into_iter().chain(children()))
     }
+}
+
+/// What a cache has below it.
+fn children() -> [ResourceType; 7] {
+    let of = |name: &str, example| child_type(&format!("Redis/{name}"), API_VERSIONS, example);
+    let firewall = ResourceType {
+        shown_name: ShownName::Path,
+        ..of(
+            FIREWALL_RULES,
+            json!({
+                "name": "office", "properties": { "startIP": "192.168.1.1", "endIP": "192.168.1.4" }
+            }),
+        )
+    };
+    let schedules = ResourceType {
+        tracking: Tracking::ProxyWithLocation,
+        shown_name: ShownName::Path,
+        ..of(
+            SCHEDULES,
+            json!({
+                "name": "default",
+                "properties": { "scheduleEntries": [{ "dayOfWeek": "Monday", "startHourUtc": 12 }] }
+            }),
+        )
+    };
+    let links = ResourceType {
+        answers: Answers::AtOnce,
+        ..of(
+            LINKED_SERVERS,
+            json!({
+                "name": "other-cache",
+                "properties": {
+                    "linkedRedisCacheId": "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/my-group/\
+                                           providers/Microsoft.Cache/Redis/other-cache",
+                    "linkedRedisCacheLocation": "East US",
+                    "serverRole": "Secondary"
+                }
+            }),
+        )
+    };
+    let policies = ResourceType {
+        answers: Answers::AtOnce,
+        built_in: policy::built_in(),
+        ..of(ACCESS_POLICIES, json!({ "name": "my-policy", "properties": { "permissions": "+get +hget ~cache:*" } }))
+    };
+    let assignments = ResourceType {
+        answers: Answers::AtOnce,
+        ..of(
+            ASSIGNMENTS,
+            json!({
+                "name": "my-assignment",
+                "properties": {
+                    "objectId": "6497c918-11ad-41e7-1b0f-7c518a87d0b0",
+                    "objectIdAlias": "my-app",
+                    "accessPolicyName": "Data Reader"
+                }
+            }),
+        )
+    };
+    let connections = of(
+        CONNECTIONS,
+        json!({
+            "name": "my-endpoint", "properties": { "privateLinkServiceConnectionState": { "status": "Approved" } }
+        }),
+    );
+    let link_resources = ResourceType {
+        built_in: vec![BuiltIn {
+            name: "redisCache".to_owned(),
+            document: json!({
+                "properties": {
+                    "groupId": "redisCache",
+                    "requiredMembers": ["redisCache"],
+                    "requiredZoneNames": ["privatelink.redis.cache.windows.net"]
+                }
+            }),
+        }],
+        ..of(LINK_RESOURCES, json!({}))
+    };
+    [firewall, schedules, links, policies, assignments, connections, link_resources]
 }
 
 fn settings() -> Vec<Setting> {
@@ -126,6 +210,47 @@ fn settings() -> Vec<Setting> {
                 "The port that caches show as sslPort, and that no cache listens on without TLS.",
                 "Clients that read sslPort connect to it. No TLS is served yet; the port is kept free for it.",
                 "ssl-port: 16380",
+            ],
+        ),
+        setting(
+            "node-base-port",
+            Kind::Port,
+            "13000",
+            [
+                "The first port of the machine for the nodes of clusters, and for servers that the gateway stands before.",
+                "A node keeps the port it has. A cluster needs two for each node.",
+                "node-base-port: 23000",
+            ],
+        ),
+        setting(
+            "node-max-port",
+            Kind::Port,
+            "13999",
+            [
+                "The last port of the machine for nodes.",
+                "A cache whose nodes find no port ends as Failed.",
+                "node-max-port: 23999",
+            ],
+        ),
+        setting(
+            "strict-ports",
+            Kind::Boolean,
+            "false",
+            [
+                "Closes the port without TLS of caches that have 'enableNonSslPort' set to false, as Azure does.",
+                "Clients then need TLS and the gateway's certificate. Without it every cache can be reached without TLS.",
+                "strict-ports: true",
+            ],
+        ),
+        setting(
+            "enforce-firewall",
+            Kind::Boolean,
+            "true",
+            [
+                "Lets only those connect whom a cache's firewall rules and its 'publicNetworkAccess' allow.",
+                "A cache with rules for other addresses than 127.0.0.1 cannot be reached from this machine. Without it \
+                 both are stored and shown, and everybody may connect.",
+                "enforce-firewall: false",
             ],
         ),
     ]

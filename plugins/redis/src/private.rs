@@ -12,6 +12,13 @@ pub struct Private {
     pub keys: Keys,
     /// Password of the ACL user [`crate::access::ADMINISTRATOR`].
     pub administrator: String,
+    /// Password of the ACL user [`crate::access::REPLICA`].
+    #[serde(default = "replication")]
+    pub replication: String,
+    /// The ports that the gateway serves for each node, in the order in which the document shows the nodes: by shard, the
+    /// primary first. Empty for a cache that is no cluster.
+    #[serde(default)]
+    pub node_ports: Vec<u16>,
     pub server: Server,
     /// Ports that the gateway handed out and another program turned out to listen on.
     #[serde(default)]
@@ -45,12 +52,19 @@ pub enum Repair {
     Restarted,
 }
 
+/// Of a cache that was stored before there were replicas. Without randomness nothing that needs it goes on.
+fn replication() -> String {
+    new_key().unwrap_or_default()
+}
+
 impl Private {
     /// Of a new cache. Fails with `NoRandomness`.
     pub fn generate() -> Result<Private, Fault> {
         Ok(Private {
             keys: Keys::generate()?,
             administrator: new_key()?,
+            replication: new_key()?,
+            node_ports: Vec::new(),
             server: Server::Absent,
             refused_ports: Vec::new(),
             exits: 0,

@@ -11,6 +11,7 @@ use floci_az_sdk::{Workload, WorkloadState};
 use crate::access::Access;
 use crate::administration::{Administration, Applied};
 use crate::cache::Cache;
+use crate::children::Children;
 use crate::document::document;
 use crate::finalize;
 use crate::private::{Private, Repair, Server};
@@ -47,7 +48,7 @@ fn step(id: &ResourceId, state: &mut State, host: &dyn Host) -> Result<Next, Fau
         Backing::Nothing => Ok(withdraw(id, &mut private, host)),
     };
     // Also after a fault: what was learnt on the way (a port that is taken, say) must not be forgotten.
-    state.document = document(&cache, &private.server, &settings);
+    state.document = document(&cache, &private, &settings, &Children::read(id, host)?);
     state.set_private(&private)?;
     next
 }

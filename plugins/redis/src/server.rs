@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use floci_az_sdk::{PortSpec, WorkloadSpec};
 
-use crate::access::Access;
+use crate::access;
 use crate::cache::Cache;
+use crate::children::Children;
 use crate::private::Private;
 use crate::settings::Settings;
 
@@ -42,7 +43,8 @@ pub fn parameters(cache: &Cache, settings: &Settings) -> [(&'static str, String)
 
 /// The spec, with `port` as what clients reach.
 pub fn spec(cache: &Cache, private: &Private, settings: &Settings, port: u16) -> WorkloadSpec {
-    let files = [("server.conf", configuration(cache, settings)), ("users.acl", Access::of(cache).file(private))];
+    let users = access::file(&access::users(cache, private, &Children::default()), private);
+    let files = [("server.conf", configuration(cache, settings)), ("users.acl", users)];
     WorkloadSpec {
         name: SERVER.to_owned(),
         image: settings.image.clone(),
@@ -86,7 +88,7 @@ mod tests {
     use super::*;
     use crate::keys::Keys;
     use crate::private::Server;
-    use crate::settings::Backing;
+    use crate::settings::{Backing, Firewall, PlainPort};
     use expect_test::expect;
     use floci_az_sdk::json;
 
@@ -98,10 +100,15 @@ mod tests {
             ports: 6379..=6399,
             max_memory: 256 << 20,
             ssl_port: 6380,
+            node_ports: 13000..=13999,
+            plain_port: PlainPort::Open,
+            firewall: Firewall::Enforced,
         };
         let private = Private {
             keys: Keys { primary: "one".to_owned(), secondary: "two".to_owned() },
             administrator: "three".to_owned(),
+            replication: "four".to_owned(),
+            node_ports: Vec::new(),
             server: Server::Placed,
             refused_ports: Vec::new(),
             exits: 0,
@@ -131,8 +138,9 @@ mod tests {
             timeout "0"
             maxclients "256"
             --- users.acl
-            user floci-az on #8b5b9db0c13db24256c829aa364aa90c6d2eba318b9232a4ab9313b954d3555f resetchannels -@all +ping +config +acl
+            user floci-az on #8b5b9db0c13db24256c829aa364aa90c6d2eba318b9232a4ab9313b954d3555f ~* +ping +config +acl +info +role +cluster +replicaof +flushall +bgsave +save +lastsave +select +dbsize +scan +dump +del +migrate +restore +restore-asking +asking +readonly +wait
             user default on #7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed #3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3 ~* &* +@all
+            user floci-az-replica on #04efaf080f5a3e74e1c29d1ca6a48569382cbbcd324e8d59d2b83ef21c039f00 +psync +replconf +ping
         "#]].assert_eq(&files.join(""));
         expect![[r#"
             WorkloadSpec {

@@ -13,6 +13,26 @@ pub struct Settings {
     /// Bytes.
     pub max_memory: u64,
     pub ssl_port: u16,
+    /// Of the nodes of clusters, and of servers behind the gateway.
+    pub node_ports: RangeInclusive<u16>,
+    pub plain_port: PlainPort,
+    pub firewall: Firewall,
+}
+
+/// What `enableNonSslPort: false` means (`strict-ports`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlainPort {
+    /// The port without TLS is closed.
+    AsAsked,
+    /// It is shown, and the port stays open.
+    Open,
+}
+
+/// What becomes of firewall rules and `publicNetworkAccess` (`enforce-firewall`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Firewall {
+    Enforced,
+    Stored,
 }
 
 /// What is behind a cache.
@@ -33,6 +53,9 @@ impl Settings {
             ports: settings.port("base-port")?..=settings.port("max-port")?,
             max_memory: settings.size("max-memory")?,
             ssl_port: settings.port("ssl-port")?,
+            node_ports: settings.port("node-base-port")?..=settings.port("node-max-port")?,
+            plain_port: if settings.boolean("strict-ports")? { PlainPort::AsAsked } else { PlainPort::Open },
+            firewall: if settings.boolean("enforce-firewall")? { Firewall::Enforced } else { Firewall::Stored },
         })
     }
 }

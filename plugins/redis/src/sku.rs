@@ -120,6 +120,12 @@ impl Sku {
     }
 }
 
+/// What Azure answers to what a tier does not have.
+pub fn not_allowed(setting: &str, tier: Tier, why: &str) -> Rejection {
+    let message = format!("The setting '{setting}' is not allowed on '{}' cache instances. {why}", tier.as_str());
+    Rejection::bad_request("InvalidRequestBody", message)
+}
+
 /// What Azure answers, with what it means.
 pub fn family_not_supported(why: &str) -> Rejection {
     let message = format!("Exception of type 'AzCacheRP.Exceptions.SkuFamilyNotSupportedException' was thrown. {why}");

@@ -1,21 +1,24 @@
-//! A PUT or a PATCH: from a client's body to the state that is stored.
+//! A PUT or a PATCH of a cache: from a client's body to the state that is stored.
 
 use floci_az_sdk::ProvisioningState;
 use floci_az_sdk::prelude::*;
 
-use crate::access::Access;
+use crate::access::users;
 use crate::cache::Cache;
+use crate::children::Children;
 use crate::document::document;
 use crate::private::{Private, Server};
+use crate::route::{plain, route};
 use crate::settings::{Backing, Settings};
 use crate::{name, scaling, server};
 
 pub fn validate(change: Change, host: &dyn Host) -> Result<Accepted, Rejection> {
     let settings = Settings::read(host)?;
+    let id = &change.desired.id;
     let current = change.current();
     if current.is_none() {
         name::check(change.desired.name())?;
-        name::check_free(&change.desired.id, host)?;
+        name::check_free(id, host)?;
     }
     // A stored document that this version cannot read must not stand in the way of replacing it.
     let before = current.and_then(|current| Cache::read(&current.state.document, None).ok());
@@ -24,29 +27,35 @@ pub fn validate(change: Change, host: &dyn Host) -> Result<Accepted, Rejection> 
         scaling::check(before, &cache)?;
     }
     let private = Private::of(&change.desired.state)?;
-    let work = work(&cache, before.as_ref(), current, &private, &settings);
+    let children = Children::read(id, host)?;
+    let succeeded = current.is_some_and(|current| current.provisioning_state == ProvisioningState::Succeeded);
+    let work = match (settings.backing, &private.server, &before) {
+        (Backing::Nothing, Server::Absent, _) => Work::Settled,
+        (Backing::Server, Server::Serving { .. }, Some(before)) if succeeded => {
+            let of = |cache: &Cache| effects(id, cache, &private, &settings, &children);
+            if of(before) == of(&cache) { Work::Settled } else { Work::Reconcile }
+        }
+        (Backing::Nothing | Backing::Server, _, _) => Work::Reconcile,
+    };
 
-    let mut state = State::new(document(&cache, &private.server, &settings));
+    let mut state = State::new(document(&cache, &private, &settings, &children));
     state.set_private(&private)?;
     Ok(Accepted { state, work })
 }
 
-/// Whether the server has to be touched: not for tags, zones, or what is only shown.
-fn work(
+/// All that a cache has servers and routes for: not tags, zones, or what is only shown.
+fn effects(
+    id: &ResourceId,
     cache: &Cache,
-    before: Option<&Cache>,
-    current: Option<&Resource>,
     private: &Private,
     settings: &Settings,
-) -> Work {
-    let succeeded = current.is_some_and(|current| current.provisioning_state == ProvisioningState::Succeeded);
-    let runs_alike = |before: &Cache| {
-        server::parameters(before, settings) == server::parameters(cache, settings)
-            && Access::of(before) == Access::of(cache)
-    };
-    match (settings.backing, &private.server) {
-        (Backing::Nothing, Server::Absent) => Work::Settled,
-        (Backing::Server, Server::Serving { .. }) if succeeded && before.is_some_and(runs_alike) => Work::Settled,
-        (Backing::Nothing | Backing::Server, _) => Work::Reconcile,
-    }
+    children: &Children,
+) -> impl PartialEq + use<> {
+    (
+        (cache.shard_count, cache.replicas),
+        server::parameters(cache, settings),
+        users(cache, private, children),
+        plain(cache, settings, children),
+        route(id, cache, private, settings, children, 0, &[]),
+    )
 }
