@@ -67,6 +67,11 @@ impl Answer {
         Answer { status: 204, ..Answer::empty() }
     }
 
+    /// 202: it is being done, and the client follows its operation. With [`Work::Reconcile`].
+    pub fn accepted() -> Answer {
+        Answer { status: 202, work: Work::Reconcile, ..Answer::empty() }
+    }
+
     /// Stores this state, in one step with the answer.
     #[must_use]
     pub fn storing(self, state: State) -> Answer {

@@ -45,7 +45,14 @@ pub fn manifest() -> Manifest {
         }
     });
     let redis = ResourceType {
-        actions: vec![reads("listKeys"), writes("regenerateKey")],
+        actions: vec![
+            reads("listKeys"),
+            writes("regenerateKey"),
+            writes("forceReboot"),
+            writes("flush"),
+            writes("export"),
+            writes("import"),
+        ],
         // Only the answer to a PUT shows the access keys.
         present_on: vec![Purpose::Put],
         ..resource_type("Redis", API_VERSIONS, example)

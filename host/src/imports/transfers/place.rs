@@ -77,10 +77,9 @@ impl Place {
 /// The names below `folder`. None if it is not below, or has a name that is none.
 fn below(path: &str, folder: &Path) -> Option<Vec<String>> {
     let path = percent_decode_str(path).decode_utf8().ok()?;
-    let absolute = path.starts_with('/').then_some(Path::new(path.as_ref()))?;
-    let rest = absolute.strip_prefix(folder).ok()?;
-    // `components` would pass over `.` and empty names; a client that writes those has made a mistake.
-    let names: Vec<String> = rest.to_str()?.split('/').map(str::to_owned).collect();
+    // Not by `Path`, which passes over `.` and empty names: a client that writes those has made a mistake.
+    let rest = path.strip_prefix(folder.to_str()?.trim_end_matches('/'))?.strip_prefix('/')?;
+    let names: Vec<String> = rest.split('/').map(str::to_owned).collect();
     let plain = |name: &String| !name.is_empty() && name.len() <= 255 && !name.starts_with('.') && !name.contains('\0');
     names.iter().all(plain).then_some(names)
 }
