@@ -67,7 +67,7 @@ impl Answer {
         Answer { status: 204, ..Answer::empty() }
     }
 
-    /// 202: it is being done, and the client follows its operation. With [`Work::Reconcile`].
+    /// 202: the rest is `reconcile`'s, and the client asks for the operation until it ends.
     pub fn accepted() -> Answer {
         Answer { status: 202, work: Work::Reconcile, ..Answer::empty() }
     }

@@ -56,7 +56,8 @@ pub struct ResourceType {
     /// The answers for which `present` is called; for all others the stored document is shown.
     #[serde(default)]
     pub present_on: Vec<Purpose>,
-    /// For api-versions that are older than this one `present` is called whatever the answer: they have another shape.
+    /// For api-versions that are older than this one `present` is called whatever the answer: they have another shape. By
+    /// date; a preview is older than the version of its date.
     #[serde(default)]
     pub present_before: Option<String>,
     #[serde(default)]
@@ -82,6 +83,30 @@ impl ResourceType {
         let stable = self.api_versions.iter().find(|version| !version.ends_with("-preview"));
         stable.or(self.api_versions.first()).map(String::as_str)
     }
+
+    /// Whether `present` makes what is shown in this answer, or the stored document is shown as it is.
+    pub fn is_presented(&self, purpose: Purpose, api_version: &str) -> bool {
+        let is_before = |first: &String| order(api_version) < order(first);
+        self.present_on.contains(&purpose) || self.present_before.as_ref().is_some_and(is_before)
+    }
+
+    /// The child that every parent has under this name.
+    pub fn built_in(&self, name: &str) -> Option<&BuiltIn> {
+        self.built_in.iter().find(|child| child.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The name of the type that this is a child type of: `Redis` of `Redis/firewallRules`. None for a top-level type.
+    pub fn parent(&self) -> Option<&str> {
+        self.name.rsplit_once('/').map(|(parent, _)| parent)
+    }
+}
+
+/// By date; what has a suffix (`-preview`) is before the version of its date that has none.
+fn order(api_version: &str) -> (&str, bool) {
+    match api_version.match_indices('-').nth(2) {
+        Some((end, _)) => (api_version.get(..end).unwrap_or_default(), false),
+        None => (api_version, true),
+    }
 }
 
 /// Whether a resource has a location and tags of its own.
@@ -91,9 +116,9 @@ pub enum Tracking {
     /// It has; a PUT without a location is refused.
     #[default]
     Tracked,
-    /// It has neither, as most children.
+    /// It has neither, as most children: what a client sends of them is ignored.
     Proxy,
-    /// It has none, and shows the location of its parent.
+    /// The same, but it shows the location of its parent.
     ProxyWithLocation,
 }
 
@@ -117,6 +142,8 @@ pub enum Life {
     Own,
     /// Its parent's `reconcile`, which finds it among its children, those that are `Deleting` included. When the parent
     /// is `done`, so is the child: ready, or gone. What the parent `failed` at, the changes of its children failed at.
+    /// Workloads, ports and routes are the parent's. `finalize` is never called for such a child: with its parent it goes
+    /// without a call. It can be changed while its parent is settled, and deleted at any time; nothing can be below it.
     Parents,
 }
 
@@ -127,15 +154,18 @@ pub enum Answers {
     /// At once, with an operation to ask for.
     #[default]
     AtOnce,
-    /// When it is done, as of a resource that has no long-running operations.
+    /// When it is done, as of a resource that has no long-running operations. What has failed is answered with 409 and the
+    /// fault, what takes longer than 30 s with 504; it goes on.
     WhenDone,
 }
 
-/// A child that is there with every parent.
+/// A child that is there with every parent. Clients see it as it stands here; `resources` does not show it, and
+/// `present` is not called for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BuiltIn {
     pub name: String,
+    /// An object: the body without `id`, `name` and `type`. A `provisioningState` is shown if it has one.
     pub document: serde_json::Value,
 }
 
@@ -156,7 +186,8 @@ pub struct Action {
 pub enum Method {
     #[default]
     Post,
-    /// For an action that only reads. Its body is `null`.
+    /// For an action that only reads. The body of the call is an object with the parameters of the URL, `api-version`
+    /// left out and names in lower case (`{"history": "5"}`); `null` if there are none.
     Get,
 }
 
@@ -189,5 +220,24 @@ impl Purpose {
             Purpose::Get => "get",
             Purpose::List => "list",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_older_by_date_and_as_previews() {
+        for (older, newer) in [
+            ("2023-08-01", "2024-11-01"),
+            ("2024-11-01-preview", "2024-11-01"),
+            ("2023-05-01-preview", "2024-11-01"),
+            ("2024-11-01", "2025-08-01-preview"),
+        ] {
+            assert!(order(older) < order(newer), "{older} {newer}");
+            assert!(order(newer) >= order(older), "{newer} {older}");
+        }
+        assert!(order("2024-11-01") >= order("2024-11-01"));
     }
 }

@@ -1,9 +1,9 @@
-//! POST: an action of a resource, or of a provider.
+//! An action of a resource, or of a provider: a POST or, if its manifest says so, a GET.
 //!
 //! An action that reads runs beside everything else. One that writes runs alone on its resource: it awaits the
 //! reconcile step under way, and holds off PUT, PATCH and DELETE until its outcome is stored.
 
-use floci_az_contract::{Action, Effect};
+use floci_az_contract::{Action, Effect, Life, Method};
 use hyper::StatusCode;
 
 use super::FrontDoor;
@@ -14,7 +14,7 @@ use super::operation::Operation;
 use super::record::{Record, State};
 use super::request::{Reply, Request, operation_url};
 use super::route::{Provided, Served};
-use super::{version, write};
+use super::{child, version, write};
 use crate::imports::{Imports, Phase};
 use crate::plugin::Revision;
 use crate::plugin::contract::{ActionCall, Answer, Work};
@@ -27,8 +27,7 @@ pub(super) async fn act(
     version: &str,
     request: &Request,
 ) -> Result<Reply, ArmError> {
-    request.only("POST")?;
-    let body = request.action_body()?;
+    let body = body(action, request)?;
     let key = id.key();
     let find = || door.inventory().get(&key).ok_or_else(|| ArmError::resource_not_found(id));
     match action.effect {
@@ -43,7 +42,7 @@ pub(super) async fn act(
                 );
                 return Err(ArmError::plugin_failed(&found));
             }
-            reply(&served.revision, &answer)
+            reply(&served.revision, &answer, request)
         }
         Effect::Writes => {
             // Told at once, and looked at again when it is this call's turn.
@@ -52,10 +51,14 @@ pub(super) async fn act(
             let _write = door.locks.write(&key).await;
             let record = find()?;
             write::check_idle(door, &record)?;
+            let _parent = match served.kind.life {
+                Life::Parents => child::hold_parent(door, served, id).await?,
+                Life::Own => None,
+            };
             let outcome = change(door, served, &record, action, version, body, request).await;
             if outcome.is_err() {
                 // It may have had effects before it failed.
-                door.wake(key.clone());
+                door.wake(served, id);
             }
             outcome
         }
@@ -70,7 +73,7 @@ pub(super) async fn of_provider(
     action: &Action,
     request: &Request,
 ) -> Result<Reply, ArmError> {
-    request.only("POST")?;
+    let body = body(action, request)?;
     let Provided { plugin, revision } = provider;
     let scope = format!("/subscriptions/{subscription}/providers/{}", plugin.namespace());
     let call = ActionCall {
@@ -78,10 +81,18 @@ pub(super) async fn of_provider(
         api_version: version::of_provider(request, revision.manifest(), door.policy.api_version)?.to_owned(),
         resource: None,
         scope: scope.clone(),
-        body: request.action_body()?,
+        body,
     };
     let imports = Imports::lend(&door.lender, plugin, revision, Phase::Pure, scope);
-    reply(revision, &revision.invoke(imports, &call).await??)
+    reply(revision, &revision.invoke(imports, &call).await??, request)
+}
+
+/// The body of the call, if the action is asked for as its manifest says.
+fn body(action: &Action, request: &Request) -> Result<String, ArmError> {
+    match action.method {
+        Method::Post => request.only("POST").and_then(|()| request.action_body()),
+        Method::Get => request.only("GET, HEAD").map(|()| request.parameters()),
+    }
 }
 
 /// An action that writes, to its end.
@@ -95,7 +106,7 @@ async fn change(
     request: &Request,
 ) -> Result<Reply, ArmError> {
     let answer = invoke(door, served, record, action, version, body, Phase::Effects).await?;
-    let reply = reply(&served.revision, &answer)?;
+    let reply = reply(&served.revision, &answer, request)?;
     Ok(match store(door, served, record, answer).await? {
         Some(operation) => {
             let url = operation_url(request, version, &operation, "operationresults");
@@ -125,12 +136,15 @@ async fn invoke(
     Ok(served.revision.invoke(imports, &call).await??)
 }
 
-fn reply(revision: &Revision, answer: &Answer) -> Result<Reply, ArmError> {
+fn reply(revision: &Revision, answer: &Answer, request: &Request) -> Result<Reply, ArmError> {
     let wrong = |what: String| ArmError::plugin_failed(&format!("the plugin {} answered {what}", revision.label()));
     let status = StatusCode::from_u16(answer.status).ok().filter(StatusCode::is_success);
     let status =
         status.ok_or_else(|| wrong(format!("with the status {}, which has to be 200 to 299", answer.status)))?;
-    if answer.body.is_empty() {
+    if status == StatusCode::ACCEPTED && answer.work == Work::Settled {
+        return Err(wrong("202, and nothing is left to be done: there is no operation to ask for".to_owned()));
+    }
+    if answer.body.is_empty() || request.method == hyper::Method::HEAD {
         return Ok(Reply::empty(status));
     }
     let body =
@@ -164,7 +178,7 @@ async fn store(
     let started = operation.clone().map(Transition::Operation);
     door.inventory().commit([Transition::Store(changed)].into_iter().chain(started).collect()).await?;
     if operation.is_some() {
-        door.wake(record.id.key());
+        door.wake(served, &record.id);
     }
     Ok(operation)
 }

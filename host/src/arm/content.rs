@@ -1,6 +1,7 @@
 //! The body of a PUT or PATCH, taken apart: what is the host's (location, tags, provisioningState), and the document
 //! that is the plugin's.
 
+use floci_az_contract::Tracking;
 use serde_json::{Map, Value};
 
 use super::error::{ArmError, shown};
@@ -8,6 +9,8 @@ use super::record::Record;
 
 /// Members of an ARM resource. Those that are read-only may be sent back by a client and are not looked at.
 const READ_ONLY: &[&str] = &["id", "name", "type", "systemData", "etag"];
+/// Those that only tracked resources have; others are often sent them nevertheless.
+const TRACKED: &[&str] = &["location", "tags"];
 const PLUGINS: &[&str] = &["properties", "sku", "kind", "identity", "zones", "plan", "managedBy", "extendedLocation"];
 
 #[derive(Debug)]
@@ -19,8 +22,16 @@ pub struct Content {
 }
 
 impl Content {
-    pub fn parse(mut members: Map<String, Value>, current: Option<&Record>) -> Result<Content, ArmError> {
-        for name in READ_ONLY {
+    pub fn parse(
+        mut members: Map<String, Value>,
+        tracking: Tracking,
+        current: Option<&Record>,
+    ) -> Result<Content, ArmError> {
+        let ignored: &[&str] = match tracking {
+            Tracking::Tracked => &[],
+            Tracking::Proxy | Tracking::ProxyWithLocation => TRACKED,
+        };
+        for name in READ_ONLY.iter().chain(ignored) {
             members.shift_remove(*name);
         }
         let location = match members.shift_remove("location") {

@@ -2,22 +2,25 @@
 
 use hyper::StatusCode;
 
-use super::FrontDoor;
 use super::error::ArmError;
 use super::id::{Key, ResourceId};
 use super::inventory::{Inventory, Transition};
 use super::locks::Locks;
 use super::operation::{Operation, Status};
 use super::record::{Provisioning, Record};
-use super::request::{Reply, Request, operation_url};
+use super::request::{Reply, Request};
+use super::route::Served;
+use super::{FrontDoor, answer, child};
 use crate::state::StoreError;
 
 pub(super) async fn delete(
     door: &FrontDoor,
+    served: &Served,
     id: &ResourceId,
     version: &str,
     request: &Request,
 ) -> Result<Reply, ArmError> {
+    child::check_not_built_in(door, served, id)?;
     if door.inventory().get(&id.key()).is_some() && request.header("if-match").is_some_and(|condition| condition != "*")
     {
         return Err(ArmError::precondition_failed("If-Match", id));
@@ -25,9 +28,8 @@ pub(super) async fn delete(
     let Some(operation) = begin(door.inventory(), &door.locks, &id.key()).await? else {
         return Ok(Reply::empty(StatusCode::NO_CONTENT));
     };
-    door.wake(id.key());
-    let url = operation_url(request, version, &operation, "operationresults");
-    Ok(Reply::empty(StatusCode::ACCEPTED).polled(url.clone(), url))
+    door.wake(served, id);
+    answer::of_deletion(door, served, id, &operation, version, request).await
 }
 
 /// Marks a resource as on its way out. The operation of its deletion, which may have begun before; none if there is no
@@ -43,10 +45,7 @@ pub async fn begin(inventory: &Inventory, locks: &Locks, key: &Key) -> Result<Op
     }
     let operation = Operation::of_resource(&current.id, &current.location);
     let deleting = Record { provisioning: Provisioning::Deleting, operation: Some(operation.id), ..current.changed() };
-    let preempted = before.map(|overtaken| {
-        let message = "The operation was preempted by the deletion of its resource.".to_owned();
-        Transition::Operation(overtaken.end(Status::Failed { code: "OperationPreempted".to_owned(), message }))
-    });
+    let preempted = before.map(|overtaken| Transition::Operation(overtaken.preempted()));
     let transitions = [Transition::Store(deleting), Transition::Operation(operation.clone())];
     inventory.commit(transitions.into_iter().chain(preempted).collect()).await?;
     tracing::info!(resource = %current.id, "Deleting");

@@ -187,7 +187,7 @@ async fn delete(door: &FrontDoor, scope: &Scope, request: &Request) -> Result<Re
             operation
         }
     };
-    door.wake(key);
+    door.lender.wake(key);
     let version = request.api_version().unwrap_or_default();
     Ok(Reply::empty(StatusCode::ACCEPTED).at(operation_url(request, version, &operation, "operationresults")))
 }

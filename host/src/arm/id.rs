@@ -107,6 +107,18 @@ impl ResourceId {
         self.path.last().map(|(_, name)| name.as_str()).unwrap_or_default()
     }
 
+    /// All names: `cache/rule`.
+    pub fn names(&self) -> String {
+        self.path.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join("/")
+    }
+
+    /// The id of a child of this resource.
+    pub fn child(&self, kind: &str, name: &str) -> ResourceId {
+        let mut child = self.clone();
+        child.path.push((kind.to_owned(), name.to_owned()));
+        child
+    }
+
     /// `Redis`, or `Redis/firewallRules` of a child.
     pub fn kind(&self) -> String {
         self.path.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>().join("/")

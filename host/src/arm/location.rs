@@ -64,6 +64,9 @@ const REGIONS: &[&str] = &[
     "West US 3",
 ];
 
+/// The location of what has none, and no parent either.
+pub const NOWHERE: &str = "Global";
+
 /// What two spellings of one region have in common: `eastus`.
 pub fn normalised(location: &str) -> String {
     location.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()

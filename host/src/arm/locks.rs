@@ -12,7 +12,9 @@
 //! into, which is the write lock taken together with others of its kind: so a group takes in many at once, and none
 //! while it is being removed. A creation takes, in this order: the write lock of its own, the presence of its parent, its
 //! name (which may have to be unique beyond its group), the presence of its group and of its subscription. Nobody takes
-//! any two of them in another order.
+//! any two of them in another order. A change of a child whose life is its parent's takes the first two of these; the step
+//! of its parent, under the parent's effects lock, takes the write locks of several children in the order of their ids, and
+//! not while it holds the parent's.
 //!
 //! Others are not slowed: a lock exists only while somebody holds or awaits it.
 

@@ -5,6 +5,8 @@
 //! actions and locations come from the manifests, rules and side effects from the plugins.
 
 mod act;
+mod answer;
+mod child;
 mod content;
 mod delete;
 mod error;
@@ -33,6 +35,7 @@ mod write;
 
 use std::sync::Arc;
 
+use floci_az_contract::{self as contract, ResourceType};
 use hyper::Method;
 use tokio::sync::{RwLock, watch};
 use tracing::Instrument;
@@ -147,9 +150,9 @@ impl FrontDoor {
                 let version = self.check(&served, &id.scope(), request)?;
                 self.resource(&served, &id, version, request).await
             }
-            Target::List { served, scope } => {
+            Target::List { served, scope, parent } => {
                 let version = self.check(&served, &scope, request)?;
-                show::list(self, &served, &scope, version, request).await
+                show::list(self, &served, &scope, parent.as_ref(), version, request).await
             }
             Target::Action { served, id, action } => {
                 let version = self.check(&served, &id.scope(), request)?;
@@ -173,10 +176,10 @@ impl FrontDoor {
         request.only("GET, HEAD, PUT, PATCH, DELETE")?;
         match request.method {
             Method::GET => show::get(self, served, id, version).await,
-            Method::HEAD => show::exists(self, id),
+            Method::HEAD => show::exists(self, served, id),
             Method::PUT => write::put(self, served, id.clone(), version, request).await,
             Method::PATCH => write::patch(self, served, id.clone(), version, request).await,
-            _ => delete::delete(self, id, version, request).await,
+            _ => delete::delete(self, served, id, version, request).await,
         }
     }
 
@@ -232,7 +235,16 @@ impl FrontDoor {
         &self.lender.inventory
     }
 
-    fn wake(&self, key: Key) {
-        self.lender.wake(key);
+    /// The type of a stored resource; none if no plugin serves it any more.
+    fn kind(&self, record: &Record) -> Option<Arc<ResourceType>> {
+        let mut plugins = self.router.plugins().iter();
+        let plugin = plugins.find(|plugin| plugin.namespace().eq_ignore_ascii_case(&record.id.namespace))?;
+        plugin.revision().kind(&record.id.kind()).cloned()
+    }
+
+    /// Has whoever brings a resource to where it should be look at it.
+    fn wake(&self, served: &Served, id: &ResourceId) {
+        let parent = id.parent().filter(|_| served.kind.life == contract::Life::Parents);
+        self.lender.wake(parent.unwrap_or_else(|| id.key()));
     }
 }

@@ -57,6 +57,12 @@ impl Operation {
         Operation { status, ended: Some(Timestamp::now()), ..self.clone() }
     }
 
+    /// The end of an operation whose resource was deleted meanwhile.
+    pub fn preempted(&self) -> Operation {
+        let message = "The operation was preempted by the deletion of its resource.".to_owned();
+        self.end(Status::Failed { code: "OperationPreempted".to_owned(), message })
+    }
+
     pub fn subscription(&self) -> &str {
         match &self.subject {
             Subject::Resource { resource, .. } => &resource.subscription,
@@ -86,15 +92,15 @@ impl Operation {
         }
     }
 
-    /// The status document.
-    pub fn body(&self) -> Value {
+    /// The status document, as it is shown in a collection (see [`Operation::path`]).
+    pub fn body(&self, collection: &str) -> Value {
         let (status, error) = match &self.status {
             Status::InProgress => ("InProgress", Value::Null),
             Status::Succeeded => ("Succeeded", Value::Null),
             Status::Failed { code, message } => ("Failed", json!({ "code": code, "message": message })),
         };
         json!({
-            "id": self.path(if self.namespace().is_some() { "asyncOperations" } else { "operationresults" }),
+            "id": self.path(collection),
             "name": self.id.to_string(),
             "status": status,
             "startTime": self.started.to_string(),

@@ -44,7 +44,7 @@ pub(super) async fn poll(
         Polled::Result if running => (StatusCode::ACCEPTED, "operationresults"),
         Polled::Result => (StatusCode::OK, "operationresults"),
     };
-    let reply = Reply::json(status, operation.body());
+    let reply = Reply::json(status, operation.body(collection));
     if !running {
         return Ok(reply);
     }

@@ -2,6 +2,7 @@
 //! [`Record::to_contract`].
 
 use base64::engine::general_purpose::STANDARD as BASE64;
+use floci_az_contract::{ResourceType, ShownName, Tracking};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -81,7 +82,7 @@ impl State {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     pub id: ResourceId,
-    /// Display name.
+    /// Display name. Of what has none of its own it is the parent's, and part of the URLs of its operations.
     pub location: String,
     pub tags: Map<String, Value>,
     pub state: State,
@@ -98,23 +99,21 @@ pub struct Record {
 
 impl Record {
     /// What a client sees, with the stored document.
-    pub fn body(&self) -> Value {
-        self.body_with(self.state.document.clone())
+    pub fn body(&self, kind: &ResourceType) -> Value {
+        self.body_with(kind, self.state.document.clone())
     }
 
     /// What a client sees, with a document that the plugin presents instead.
-    pub fn body_with(&self, mut document: Map<String, Value>) -> Value {
+    pub fn body_with(&self, kind: &ResourceType, mut document: Map<String, Value>) -> Value {
         let mut properties = Map::new();
         properties.insert("provisioningState".to_owned(), self.provisioning.as_str().into());
         if let Some(Value::Object(own)) = document.shift_remove("properties") {
             properties.extend(own.into_iter().filter(|(member, _)| member != "provisioningState"));
         }
-        let mut body = Map::new();
-        body.insert("id".to_owned(), self.id.to_string().into());
-        body.insert("name".to_owned(), self.id.name().into());
-        body.insert("type".to_owned(), self.id.full_type().into());
-        body.insert("location".to_owned(), self.location.clone().into());
-        body.insert("tags".to_owned(), Value::Object(self.tags.clone()));
+        let mut body = head(kind, &self.id, &self.location);
+        if kind.tracking == Tracking::Tracked {
+            body.insert("tags".to_owned(), Value::Object(self.tags.clone()));
+        }
         body.extend(document);
         body.insert("properties".to_owned(), Value::Object(properties));
         Value::Object(body)
@@ -139,6 +138,22 @@ impl Record {
     pub fn changed(&self) -> Record {
         Record { generation: self.generation + 1, modified: Timestamp::now(), ..self.clone() }
     }
+}
+
+/// What a client sees of any resource before the plugin's document.
+pub(super) fn head(kind: &ResourceType, id: &ResourceId, location: &str) -> Map<String, Value> {
+    let name = match kind.shown_name {
+        ShownName::Last => id.name().to_owned(),
+        ShownName::Path => id.names(),
+    };
+    let mut head = Map::new();
+    head.insert("id".to_owned(), id.to_string().into());
+    head.insert("name".to_owned(), name.into());
+    head.insert("type".to_owned(), id.full_type().into());
+    if kind.tracking != Tracking::Proxy {
+        head.insert("location".to_owned(), location.into());
+    }
+    head
 }
 
 /// An object as JSON text.

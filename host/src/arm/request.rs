@@ -1,13 +1,13 @@
 //! A request as the front door sees it, and its answer: after the transport, before and after the rules.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use bytes::Bytes;
 use hyper::header::HeaderMap;
 use hyper::{Method, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::error::{ArmError, Cause};
 use super::operation::Operation;
@@ -103,6 +103,16 @@ impl Request {
             return Ok("null".to_owned());
         }
         Ok(self.json()?.to_string())
+    }
+
+    /// The parameters of the URL as JSON text, for an action that is asked for by GET; `null` if there are none.
+    pub fn parameters(&self) -> String {
+        let own = self.query.iter().filter(|(name, _)| *name != "api-version");
+        let parameters: BTreeMap<&String, &String> = own.collect();
+        match parameters.is_empty() {
+            true => "null".to_owned(),
+            false => json!(parameters).to_string(),
+        }
     }
 
     fn json(&self) -> Result<Value, ArmError> {

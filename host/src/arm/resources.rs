@@ -1,5 +1,6 @@
 //! Lists of resources of any provider: `/subscriptions/{s}/resources`, and the same in a group.
 
+use floci_az_contract::Tracking;
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -45,7 +46,7 @@ impl Expand {
     }
 }
 
-/// Those that are a group's own; their children are theirs to list.
+/// Tracked resources that are a group's own; their children are theirs to list.
 pub(super) fn list(door: &FrontDoor, scope: &Scope, request: &Request) -> Result<Reply, ArmError> {
     request.only("GET")?;
     if let Some(group) = &scope.group
@@ -55,8 +56,10 @@ pub(super) fn list(door: &FrontDoor, scope: &Scope, request: &Request) -> Result
     }
     let filter = Filter::of(request)?;
     let kept = |record: &Record| filter.as_ref().is_none_or(|filter| filter.matches(&record.item()));
+    // What no plugin serves any more is shown, too: it is still there.
+    let is_tracked = |record: &Record| door.kind(record).is_none_or(|kind| kind.tracking == Tracking::Tracked);
     let inside = door.inventory().inside(scope);
-    let own = inside.iter().filter(|record| record.id.parent().is_none() && kept(record));
+    let own = inside.iter().filter(|record| record.id.parent().is_none() && is_tracked(record) && kept(record));
     let (page, next) = Page::of(request)?.cut(own.map(|record| (record.id.key().to_string(), record)));
     let expand = Expand::of(request);
     Ok(page::reply(request, page.into_iter().map(|record| body(record, expand)).collect(), next))

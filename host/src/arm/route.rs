@@ -34,6 +34,8 @@ pub enum Target {
     List {
         served: Served,
         scope: Scope,
+        /// What the listed are children of; none for a top-level type.
+        parent: Option<ResourceId>,
     },
     Action {
         served: Served,
@@ -260,7 +262,10 @@ impl Router {
                 namespace: is(2, "providers").then_some(namespace),
                 id: segments.last().cloned().unwrap_or_default(),
             },
-            Route::List(kind) => return Ok(Target::List { served: kind.serve(version)?, scope: scope() }),
+            Route::List(kind) => {
+                let (served, parent) = (kind.serve(version)?, kind.parent(&segments));
+                return Ok(Target::List { served, scope: scope(), parent });
+            }
             Route::Resource(kind) => {
                 let (served, id) = (kind.serve(version)?, kind.id(&segments).ok_or_else(unknown)?);
                 return Ok(Target::Resource { served, id });
@@ -305,10 +310,20 @@ impl Type {
         Ok(Served { plugin, revision, kind })
     }
 
-    /// `/subscriptions/{s}/resourcegroups/{g}/providers/{ns}/{type}/{name}...`, with the types in canonical casing.
     fn id(&self, segments: &[String]) -> Option<ResourceId> {
+        self.id_of(&self.name, segments)
+    }
+
+    /// What a list of this type is below; none of a top-level type.
+    fn parent(&self, segments: &[String]) -> Option<ResourceId> {
+        let (outer, _) = self.name.rsplit_once('/')?;
+        self.id_of(outer, segments)
+    }
+
+    /// `/subscriptions/{s}/resourcegroups/{g}/providers/{ns}/{type}/{name}...`, with the types in canonical casing.
+    fn id_of(&self, types: &str, segments: &[String]) -> Option<ResourceId> {
         let names = segments.iter().skip(7).step_by(2);
-        let path = self.name.split('/').map(str::to_owned).zip(names.cloned()).collect();
+        let path = types.split('/').map(str::to_owned).zip(names.cloned()).collect();
         ResourceId::new(segments.get(1)?, segments.get(3)?, self.plugin.namespace(), path)
     }
 }

@@ -1,6 +1,8 @@
 //! GET and lists. A stored document is shown as it is, without a call of the plugin, unless the manifest asks for
 //! `present`.
 
+use std::sync::Arc;
+
 use floci_az_contract::Purpose;
 use hyper::StatusCode;
 use serde_json::Value;
@@ -11,35 +13,78 @@ use super::page::{self, Page};
 use super::record::Record;
 use super::request::{Reply, Request};
 use super::route::Served;
-use super::{FrontDoor, write};
+use super::{FrontDoor, child, write};
 use crate::imports::{Imports, Phase};
 use crate::plugin::contract::View;
 
 pub(super) async fn get(door: &FrontDoor, served: &Served, id: &ResourceId, version: &str) -> Result<Reply, ArmError> {
-    let record = door.inventory().get(&id.key()).ok_or_else(|| ArmError::resource_not_found(id))?;
-    Ok(Reply::json(StatusCode::OK, one(door, served, &record, Purpose::Get, version).await?))
+    let body = match find(door, served, id)? {
+        Found::Stored(record) => one(door, served, &record, Purpose::Get, version).await?,
+        Found::BuiltIn(body) => body,
+    };
+    Ok(Reply::json(StatusCode::OK, body))
 }
 
-pub(super) fn exists(door: &FrontDoor, id: &ResourceId) -> Result<Reply, ArmError> {
-    let found = door.inventory().get(&id.key());
-    found.map(|_| Reply::empty(StatusCode::NO_CONTENT)).ok_or_else(|| ArmError::resource_not_found(id))
+pub(super) fn exists(door: &FrontDoor, served: &Served, id: &ResourceId) -> Result<Reply, ArmError> {
+    find(door, served, id).map(|_| Reply::empty(StatusCode::NO_CONTENT))
 }
 
-/// Everything of a type in a subscription or group, by id.
+/// What there is to show under an id.
+enum Found {
+    Stored(Arc<Record>),
+    BuiltIn(Value),
+}
+
+fn find(door: &FrontDoor, served: &Served, id: &ResourceId) -> Result<Found, ArmError> {
+    if let Some(child) = served.kind.built_in(id.name()) {
+        let parent = id.parent().and_then(|parent| door.inventory().get(&parent));
+        let parent = parent.ok_or_else(|| ArmError::parent_not_found(id))?;
+        return Ok(Found::BuiltIn(child::body(&served.kind, &parent, child)));
+    }
+    door.inventory().get(&id.key()).map(Found::Stored).ok_or_else(|| ArmError::resource_not_found(id))
+}
+
+/// Everything of a type in a subscription or group or, of a child type, below a parent: what is built in first, then by
+/// id.
 pub(super) async fn list(
     door: &FrontDoor,
     served: &Served,
     scope: &Scope,
+    parent: Option<&ResourceId>,
     version: &str,
     request: &Request,
 ) -> Result<Reply, ArmError> {
     request.only("GET")?;
-    let kind = format!("{}/{}", served.plugin.namespace(), served.kind.name);
-    let inside = door.inventory().inside(scope);
-    let of_type: Vec<&Record> =
-        inside.iter().map(AsRef::as_ref).filter(|record| record.id.full_type().eq_ignore_ascii_case(&kind)).collect();
-    let (page, next) = Page::of(request)?.cut(of_type.into_iter().map(|record| (record.id.key().to_string(), record)));
-    let values = many(door, served, &page, Purpose::List, version).await?;
+    let page = Page::of(request)?;
+    let (built_in, stored) = match parent {
+        Some(parent) => {
+            let Some(record) = door.inventory().get(&parent.key()) else {
+                return Err(ArmError::no_parent_to_list(&served.kind.name, parent));
+            };
+            let last = served.kind.name.rsplit('/').next().unwrap_or_default();
+            let built_in = served.kind.built_in.iter().map(|child| child::body(&served.kind, &record, child)).collect();
+            (built_in, door.inventory().children(&parent.key(), last))
+        }
+        None => {
+            let kind = format!("{}/{}", served.plugin.namespace(), served.kind.name);
+            let mut inside = door.inventory().inside(scope);
+            inside.retain(|record| record.id.full_type().eq_ignore_ascii_case(&kind));
+            (Vec::new(), inside)
+        }
+    };
+    // A key that is before those of all resources, which begin with a slash.
+    let built_in = built_in.into_iter().enumerate().map(|(n, body)| (format!(" {n:05}"), Found::BuiltIn(body)));
+    let stored = stored.into_iter().map(|record| (record.id.key().to_string(), Found::Stored(record)));
+    let (found, next) = page.cut(built_in.chain(stored));
+    let (mut values, mut records) = (Vec::new(), Vec::new());
+    for one in found {
+        match one {
+            Found::BuiltIn(body) => values.push(body),
+            Found::Stored(record) => records.push(record),
+        }
+    }
+    let records: Vec<&Record> = records.iter().map(AsRef::as_ref).collect();
+    values.extend(many(door, served, &records, Purpose::List, version).await?);
     Ok(page::reply(request, values, next))
 }
 
@@ -61,8 +106,8 @@ async fn many(
     purpose: Purpose,
     version: &str,
 ) -> Result<Vec<Value>, ArmError> {
-    if records.is_empty() || !served.kind.present_on.contains(&purpose) {
-        return Ok(records.iter().map(|record| record.body()).collect());
+    if records.is_empty() || !served.kind.is_presented(purpose, version) {
+        return Ok(records.iter().map(|record| record.body(&served.kind)).collect());
     }
     let view = |record: &&Record| View {
         purpose: purpose.as_str().to_owned(),
@@ -82,5 +127,9 @@ async fn many(
         );
         return Err(ArmError::plugin_failed(&found));
     }
-    records.iter().zip(documents).map(|(record, text)| Ok(record.body_with(write::document(served, &text)?))).collect()
+    let shown = |(record, text): (&&Record, String)| {
+        let document = write::document(served, &text)?;
+        Ok(record.body_with(&served.kind, document))
+    };
+    records.iter().zip(documents).map(shown).collect()
 }

@@ -1,6 +1,7 @@
 //! The tags of a subscription, a group or a resource as a resource of their own:
 //! `{scope}/providers/Microsoft.Resources/tags/default`.
 
+use floci_az_contract::Tracking;
 use hyper::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -162,6 +163,9 @@ pub(super) async fn answer(door: &FrontDoor, tagged: &Tagged, request: &Request)
     request.only("GET, PUT, PATCH, DELETE")?;
     if let Tagged::Resource { served, id } = tagged {
         door.check_provider(&served.plugin, &id.subscription)?;
+        if served.kind.tracking != Tracking::Tracked {
+            return Err(ArmError::no_tags(id));
+        }
     }
     match request.method {
         Method::GET => Ok(Reply::json(StatusCode::OK, tagged.body(&tagged.tags(door)?))),

@@ -1,11 +1,12 @@
 //! PUT and PATCH: the desired state is merged and checked, given to the plugin's rules, stored, and answered; the way
 //! there is the reconcile loop's.
 
-use floci_az_contract::Purpose;
+use floci_az_contract::{Life, Purpose, ResourceType, Tracking};
 use hyper::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::answer::Stored;
 use super::content::Content;
 use super::error::ArmError;
 use super::group::Group;
@@ -14,10 +15,10 @@ use super::inventory::Transition;
 use super::locks::{Held, Presence};
 use super::operation::Operation;
 use super::record::{Past, Provisioning, Record, State};
-use super::request::{Reply, Request, check_size, operation_url, url};
+use super::request::{Reply, Request, check_size};
 use super::route::Served;
 use super::subscription::Subscription;
-use super::{FrontDoor, Place, location, patch as merge_patch, provider, show, tags};
+use super::{FrontDoor, Place, answer, child, location, patch as merge_patch, provider, show, tags};
 use crate::imports::{Imports, Phase};
 use crate::plugin::contract::{Accepted, Change, Work};
 
@@ -28,28 +29,33 @@ pub(super) async fn put(
     version: &str,
     request: &Request,
 ) -> Result<Reply, ArmError> {
+    child::check_not_built_in(door, served, &id)?;
     let members = request.object()?;
     let key = id.key();
-    let _held = door.locks.write(&key).await;
+    let held = door.locks.write(&key).await;
     let current = door.inventory().get(&key);
     check_conditions(request, &id, current.as_deref())?;
     if let Some(current) = &current {
         check_idle(door, current)?;
     }
-    let content = Content::parse(members, current.as_deref())?;
-    let offered = location::of_type(&served.kind);
-    let asked = content.location.ok_or_else(ArmError::location_required)?;
-    let location = location::display_name(&asked, &offered)
-        .ok_or_else(|| ArmError::location_not_available(&asked, &id.full_type(), &offered))?;
+    let content = Content::parse(members, served.kind.tracking, current.as_deref())?;
+    let asked = asked_location(&served.kind, &id, content.location)?;
     let tags = tags::parse(content.tags)?;
+    let parent = match (&current, served.kind.life) {
+        (None, _) | (Some(_), Life::Parents) => child::hold_parent(door, served, &id).await?,
+        (Some(_), Life::Own) => None,
+    };
+    let inherited = || current.as_deref().or(parent.as_ref().map(|parent| &*parent.record));
+    let location =
+        asked.or(inherited().map(|record| record.location.clone())).unwrap_or_else(|| location::NOWHERE.to_owned());
     let creating = match current {
-        None => Some(hold_creation(door, served, &id, location).await?),
+        None => Some(hold_creation(door, served, &id, &location).await?),
         Some(_) => None,
     };
     let desired = match current.as_deref() {
         None => Record {
             id,
-            location: location.to_owned(),
+            location,
             tags,
             state: State { document: content.document, private: Vec::new() },
             provisioning: Provisioning::Creating,
@@ -62,7 +68,7 @@ pub(super) async fn put(
         },
         Some(current) => {
             if location != current.location {
-                return Err(ArmError::location_immutable(&id, &current.location, location));
+                return Err(ArmError::location_immutable(&id, &current.location, &location));
             }
             let state = State { document: content.document, private: current.state.private.clone() };
             Record { id, tags, state, ..current.changed() }
@@ -74,22 +80,25 @@ pub(super) async fn put(
     };
     let group = creating.as_ref().and_then(|creating| creating.group.created());
     let change = Accept { door, served, version, current: current.as_deref(), group };
-    let resource = desired.id.to_string();
-    let (body, operation) = change.run(desired, purpose, Purpose::Put).await?;
-    let reply = Reply::json(status, body);
-    Ok(match operation {
-        // A PUT ends at the resource itself, as Azure's does.
-        Some(operation) => {
-            let location = url(request, &resource, version);
-            reply.polled(operation_url(request, version, &operation, "asyncOperations"), location)
-        }
-        None => reply,
-    })
+    let stored = change.run(desired, purpose, Purpose::Put).await?;
+    drop((held, parent, creating));
+    answer::of_change(door, served, stored, (status, Purpose::Put), version, request).await
 }
 
-/// What a creation holds besides its own resource (see [`super::locks`]).
+/// Where a tracked resource is to be; none of others, whatever was sent.
+fn asked_location(kind: &ResourceType, id: &ResourceId, asked: Option<String>) -> Result<Option<String>, ArmError> {
+    if kind.tracking != Tracking::Tracked {
+        return Ok(None);
+    }
+    let offered = location::of_type(kind);
+    let asked = asked.ok_or_else(ArmError::location_required)?;
+    let location = location::display_name(&asked, &offered);
+    let location = location.ok_or_else(|| ArmError::location_not_available(&asked, &id.full_type(), &offered))?;
+    Ok(Some(location.to_owned()))
+}
+
+/// What a creation holds besides its own resource and its parent (see [`super::locks`]).
 struct Creating {
-    _parent: Option<Presence>,
     _name: Option<Held>,
     group: Place,
     _subscription: Presence,
@@ -102,15 +111,14 @@ async fn hold_creation(
     location: &str,
 ) -> Result<Creating, ArmError> {
     // Children are unique below their parent; only what is of a group may have to be unique beyond it.
-    let (_parent, _name) = match id.parent() {
-        Some(parent) => (Some(door.locks.presence(&parent).await), None),
-        None => (None, Some(door.locks.name(&id.full_type(), id.name()).await)),
+    let _name = match id.parent() {
+        Some(_) => None,
+        None => Some(door.locks.name(&id.full_type(), id.name()).await),
     };
-    check_parent(door, id)?;
     let group = door.place(&id.scope(), location).await?;
     let _subscription = door.locks.presence(&Subscription::key_of(&id.subscription)).await;
     provider::check_registered(door, &id.subscription, served.plugin.namespace())?;
-    Ok(Creating { _parent, _name, group, _subscription })
+    Ok(Creating { _name, group, _subscription })
 }
 
 pub(super) async fn patch(
@@ -120,13 +128,18 @@ pub(super) async fn patch(
     version: &str,
     request: &Request,
 ) -> Result<Reply, ArmError> {
+    child::check_not_built_in(door, served, &id)?;
     let members = request.object()?;
     let key = id.key();
-    let _held = door.locks.write(&key).await;
+    let held = door.locks.write(&key).await;
     let current = door.inventory().get(&key).ok_or_else(|| ArmError::resource_not_found(&id))?;
     check_conditions(request, &id, Some(&current))?;
     check_idle(door, &current)?;
-    let content = Content::parse(members, Some(&current))?;
+    let parent = match served.kind.life {
+        Life::Parents => child::hold_parent(door, served, &id).await?,
+        Life::Own => None,
+    };
+    let content = Content::parse(members, served.kind.tracking, Some(&current))?;
     if let Some(asked) =
         content.location.filter(|asked| location::normalised(asked) != location::normalised(&current.location))
     {
@@ -145,15 +158,9 @@ pub(super) async fn patch(
     let state = State { document, private: current.state.private.clone() };
     let desired = Record { id, tags, state, ..current.changed() };
     let change = Accept { door, served, version, current: Some(&current), group: None };
-    let (body, operation) = change.run(desired, "patch", Purpose::Patch).await?;
-    let reply = Reply::json(StatusCode::OK, body);
-    Ok(match operation {
-        Some(operation) => {
-            let url = operation_url(request, version, &operation, "asyncOperations");
-            reply.polled(url.clone(), url)
-        }
-        None => reply,
-    })
+    let stored = change.run(desired, "patch", Purpose::Patch).await?;
+    drop((held, parent));
+    answer::of_change(door, served, stored, (StatusCode::OK, Purpose::Patch), version, request).await
 }
 
 /// Changes nothing but the tags; they are what is answered.
@@ -188,12 +195,7 @@ struct Accept<'a> {
 impl Accept<'_> {
     /// Asks the plugin, stores what it accepts, and wakes the reconcile loop if there is work. The body of the answer is
     /// made first: once something is stored, nothing can fail any more.
-    async fn run(
-        &self,
-        desired: Record,
-        purpose: &str,
-        shown: Purpose,
-    ) -> Result<(Value, Option<Operation>), ArmError> {
+    async fn run(&self, desired: Record, purpose: &str, shown: Purpose) -> Result<Stored, ArmError> {
         let Accept { door, served, version, current, group } = self;
         let change = Change {
             purpose: purpose.to_owned(),
@@ -214,7 +216,7 @@ impl Accept<'_> {
             None => (Provisioning::Succeeded, Past::BeenReady),
             Some(_) => (desired.past.under_way(), desired.past),
         };
-        let stored = Record {
+        let record = Record {
             state,
             provisioning,
             past,
@@ -222,17 +224,19 @@ impl Accept<'_> {
             operation: operation.as_ref().map(|operation| operation.id),
             ..desired
         };
-        let body = show::one(door, served, &stored, shown, version).await?;
-        let key = stored.id.key();
+        let body = show::one(door, served, &record, shown, version).await?;
         let group = group.clone().map(Transition::Group);
         let started = operation.clone().map(Transition::Operation);
-        let transitions = group.into_iter().chain([Transition::Store(stored)]).chain(started);
+        let transitions = group.into_iter().chain([Transition::Store(record.clone())]).chain(started);
         door.inventory().commit(transitions.collect()).await?;
         if let Some(started) = &operation {
-            tracing::info!(resource = %key, operation = %started.id, "{}", provisioning.as_str());
-            door.wake(key);
+            tracing::info!(resource = %record.id, operation = %started.id, "{}", provisioning.as_str());
         }
-        Ok((body, operation))
+        // A parent heeds its children, settled or not.
+        if operation.is_some() || served.kind.life == Life::Parents {
+            door.wake(served, &record.id);
+        }
+        Ok(Stored { record, body, operation })
     }
 }
 
@@ -272,16 +276,5 @@ fn check_conditions(request: &Request, id: &ResourceId, current: Option<&Record>
         None => Ok(()),
         Some("*") if current.is_some() => Ok(()),
         Some(_) => Err(ArmError::precondition_failed("If-Match", id)),
-    }
-}
-
-fn check_parent(door: &FrontDoor, id: &ResourceId) -> Result<(), ArmError> {
-    match id.parent() {
-        None => Ok(()),
-        Some(parent) => match door.inventory().get(&parent) {
-            None => Err(ArmError::parent_not_found(id)),
-            Some(parent) if parent.provisioning == Provisioning::Deleting => Err(ArmError::being_deleted(&parent.id)),
-            Some(_) => Ok(()),
-        },
     }
 }

@@ -8,6 +8,7 @@ mod bundled;
 mod call;
 mod compiled;
 mod engine;
+mod manifest;
 mod revision;
 mod served;
 

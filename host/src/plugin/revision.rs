@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use floci_az_contract::{Action, Effect, Manifest, ResourceType};
+use floci_az_contract::{Manifest, ResourceType};
 use sha2::{Digest as _, Sha256};
 use wasmtime::Store;
 use wasmtime::component::{HasSelf, Linker};
@@ -17,6 +17,7 @@ use super::call::{self, CallError, CallState};
 use super::compiled::Compiled;
 use super::contract::{Accepted, ActionCall, Answer, Change, Rejection, Resource, Step, View};
 use super::engine::Engine;
+use super::manifest;
 use crate::imports::Imports;
 
 /// A function that has no side effects takes microseconds; this is for one that does not end.
@@ -118,7 +119,7 @@ impl Revision {
         .map_err(|source| LoadError::Describe { digest: digest(), source })?;
         let invalid = |reason: String| LoadError::Manifest { digest: digest(), reason };
         let manifest: Manifest = serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
-        check(&manifest).map_err(invalid)?;
+        manifest::check(&manifest).map_err(invalid)?;
         Ok(manifest)
     }
 
@@ -182,63 +183,6 @@ impl Revision {
             plugin.floci_provider_provider().call_present(store, views).await
         })
         .await
-    }
-}
-
-/// What the front door relies on, beyond the manifest's shape.
-fn check(manifest: &Manifest) -> Result<(), String> {
-    let word = |text: &str| {
-        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
-    };
-    if !word(&manifest.namespace) || !manifest.namespace.contains('.') {
-        return Err(format!("namespace '{}' has to be of the form Company.Service", manifest.namespace));
-    }
-    if !word(&manifest.service) || manifest.service.contains(['.', '_']) {
-        return Err(format!("service '{}' has to be letters, digits and hyphens", manifest.service));
-    }
-    if manifest.types.is_empty() {
-        return Err("it declares no resource types".to_owned());
-    }
-    for Action { name, effect, .. } in &manifest.actions {
-        if !word(name) || matches!(name.to_lowercase().as_str(), "register" | "unregister" | "operations" | "locations")
-        {
-            return Err(format!(
-                "action '{name}' of the provider has to be letters and digits, and none of the host's"
-            ));
-        }
-        if *effect != Effect::Reads {
-            return Err(format!("action '{name}' of the provider can only read: there is no resource to change"));
-        }
-    }
-    let mut seen: Vec<String> = Vec::new();
-    for kind in &manifest.types {
-        if !kind.name.split('/').all(word) {
-            return Err(format!(
-                "type '{}' has to be letters and digits, with '/' before the name of a child type",
-                kind.name
-            ));
-        }
-        if seen.contains(&kind.name.to_lowercase()) {
-            return Err(format!("type '{}' is declared twice", kind.name));
-        }
-        seen.push(kind.name.to_lowercase());
-        if kind.api_versions.is_empty() {
-            return Err(format!("type '{}' has no api-versions", kind.name));
-        }
-        if kind.deadline_seconds == 0 {
-            return Err(format!("type '{}' gives its operations no time: deadlineSeconds is 0", kind.name));
-        }
-        if let Some(action) = kind.actions.iter().find(|action| !word(&action.name)) {
-            return Err(format!("action '{}' of type '{}' has to be letters and digits", action.name, kind.name));
-        }
-    }
-    let invalid =
-        manifest.settings.iter().find_map(|setting| Some((setting, setting.kind.parse(&setting.default).err()?)));
-    match invalid {
-        Some((setting, error)) => {
-            Err(format!("the default of the setting '{}' is '{}', not {error}", setting.key, setting.default))
-        }
-        None => Ok(()),
     }
 }
 

@@ -9,12 +9,14 @@
 //! thrown away otherwise (see [`crate::arm::Locks`]). Bounds: [`AT_ONCE`] steps at the same time; the manifest's deadline
 //! for an operation; [`MOST_BROKEN`] traps in a row. An operation that runs out of them ends as Failed, with the
 //! reason. What has been ready is repaired whatever its state says; a repair that fails changes no state, as in Azure,
-//! and is tried again, ever less often. What is being deleted is tried until it is gone.
+//! and is tried again, ever less often. What is being deleted is tried until it is gone. A child whose life is its
+//! parent's has no steps of its own (see [`family`]).
 
+mod family;
 mod removal;
 mod step;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -206,14 +208,21 @@ fn told(ended: Result<(), JoinError>) {
     }
 }
 
-/// Everything but what has failed without ever having been ready, which waits for its user; and the groups that are on
-/// their way out.
+/// Everything but what has failed without ever having been ready, which waits for its user; the parents of what is on its
+/// way and is theirs to bring there; and the groups that are on their way out. Each once.
 fn looked_after(stepper: &Stepper) -> Vec<Key> {
     let records = stepper.lender.inventory.all();
-    let resources = records.iter().filter(|record| step::is_looked_after(record)).map(|record| record.id.key());
+    let resources = records.iter().filter_map(|record| {
+        let whose = stepper.whose(record);
+        let wanted = match whose == record.id.key() {
+            true => step::is_looked_after(record),
+            false => family::is_pending(record),
+        };
+        wanted.then_some(whose)
+    });
     let groups = stepper.lender.inventory.groups(None);
     let groups = groups.iter().filter(|group| group.life != Life::There).map(|group| group.key());
-    resources.chain(groups).collect()
+    resources.chain(groups).collect::<BTreeSet<Key>>().into_iter().collect()
 }
 
 /// A resource that awaits its first step since the start; dropped after it, however it ends.

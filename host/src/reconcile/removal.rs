@@ -39,7 +39,7 @@ pub(super) async fn below(stepper: &Stepper, key: &Key) -> Inside {
         }
         let key = record.id.key();
         match arm::begin_deletion(inventory, &stepper.locks, &key).await {
-            Ok(_) => stepper.lender.wake(key),
+            Ok(_) => stepper.lender.wake(stepper.whose(&record)),
             // The next look tries again.
             Err(error) => tracing::error!(resource = %record.id, %error, "its deletion could not be stored"),
         }

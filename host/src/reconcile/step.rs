@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use floci_az_contract::ResourceType;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::MOST_BROKEN;
+use super::family::Verdict;
 use super::removal::{self, Inside};
 use crate::arm::{Inventory, Key, Locks, Operation, Past, Provisioning, Record, State, Status, Transition};
 use crate::imports::{Imports, Lender, Phase};
@@ -52,6 +54,28 @@ enum Outcome {
     Broken(String),
 }
 
+impl Outcome {
+    /// What it means for the children whose life is this resource's; none if nothing can be said yet.
+    fn verdict(&self, broken: u32) -> Option<Verdict> {
+        match self {
+            Outcome::Done(_) | Outcome::Refused(..) => Some(Verdict::Done),
+            Outcome::Wait { reason, .. } => Some(Verdict::Waiting(reason.clone())),
+            Outcome::Impossible(_, fault) => Some(Verdict::Failed(fault.clone())),
+            Outcome::Broken(reason) if is_last(broken) => Some(Verdict::Failed(broken_fault(reason))),
+            Outcome::Broken(_) => None,
+        }
+    }
+}
+
+/// Whether a step that got no usable answer, after so many others in a row, is the last to be forgiven.
+fn is_last(broken: u32) -> bool {
+    broken + 1 >= MOST_BROKEN
+}
+
+fn broken_fault(reason: &str) -> Fault {
+    Fault { code: "PluginFailed".to_owned(), message: reason.to_owned() }
+}
+
 #[derive(Debug)]
 pub(super) struct Stepper {
     pub(super) plugins: Arc<Plugins>,
@@ -69,12 +93,20 @@ pub(super) fn is_looked_after(record: &Record) -> bool {
 impl Stepper {
     /// Under the resource's effects lock, which the caller holds. `broken` is how many steps in a row before this one were.
     pub(super) async fn step(&self, key: &Key, broken: u32) -> Step {
-        let Some(record) = self.inventory().get(key).filter(|record| is_looked_after(record)) else {
+        let Some(record) = self.inventory().get(key) else {
             return match self.inventory().group(key) {
                 Some(group) => removal::of_group(self, &group).await,
                 None => Step::Settled,
             };
         };
+        let whose = self.whose(&record);
+        if whose != *key {
+            self.lender.wake(whose);
+            return Step::Settled;
+        }
+        if !is_looked_after(&record) {
+            return self.abandon_children(&record).await;
+        }
         let step = match self.blocked(&record).await {
             Some(Blocked::Waiting) => return Step::Again(removal::LOOK),
             Some(Blocked::By(fault)) => self.stop(&record, fault).await,
@@ -91,7 +123,12 @@ impl Stepper {
         if record.provisioning != Provisioning::Deleting {
             return None;
         }
-        match removal::below(self, &record.id.key()).await {
+        let key = record.id.key();
+        if let Err(error) = self.remove_children(&key).await {
+            tracing::error!(resource = %record.id, %error, "the end of its children could not be stored");
+            return Some(Blocked::Waiting);
+        }
+        match removal::below(self, &key).await {
             Inside::Something => Some(Blocked::Waiting),
             Inside::Stuck(fault) => Some(Blocked::By(fault)),
             Inside::Nothing if self.plugins.of(&record.id.namespace).is_none() => {
@@ -113,8 +150,16 @@ impl Stepper {
             tracing::warn!(resource = %record.id, "no plugin serves this resource; it is kept as it is");
             return Ok(Step::Settled);
         };
+        let children = self.pending(&record.id.key());
         let outcome = self.call(plugin, record).await;
-        self.conclude(plugin, record, outcome, broken).await
+        let verdict = outcome.verdict(broken);
+        let Some(step) = self.conclude(plugin, record, outcome, broken).await? else {
+            return Ok(Step::Again(Duration::ZERO));
+        };
+        if let Some(verdict) = verdict.filter(|_| !children.is_empty()) {
+            self.conclude_children(children, &verdict).await?;
+        }
+        Ok(step)
     }
 
     fn inventory(&self) -> &Inventory {
@@ -132,55 +177,56 @@ impl Stepper {
         understand(&revision, result)
     }
 
-    /// Stores the outcome, if the record is still the one that the step was made for.
+    /// Stores the outcome. None if the record is not the one any more that the step was made for: what was found is then
+    /// thrown away.
     async fn conclude(
         &self,
         plugin: &Plugin,
         before: &Record,
         outcome: Outcome,
         broken: u32,
-    ) -> Result<Step, StoreError> {
+    ) -> Result<Option<Step>, StoreError> {
         let key = before.id.key();
         let _write = self.locks.write(&key).await;
         let unchanged = self.inventory().get(&key).is_some_and(|now| now.generation == before.generation);
         if !unchanged {
-            return Ok(Step::Again(Duration::ZERO));
+            return Ok(None);
         }
         let operation = running(self.inventory(), before.operation);
-        match outcome {
-            Outcome::Done(_) if before.provisioning == Provisioning::Deleting => self.remove(before, operation).await,
+        let step = match outcome {
+            Outcome::Done(_) if before.provisioning == Provisioning::Deleting => self.remove(before, operation).await?,
             Outcome::Done(state) => {
                 let after = Record { state, provisioning: reached(before), past: Past::BeenReady, ..before.clone() };
                 self.store(before, after, operation.map(|operation| operation.end(Status::Succeeded))).await?;
-                Ok(Step::Settled)
+                Step::Settled
             }
             Outcome::Wait { state, pause, reason } => match self.overdue(plugin, before, operation.as_ref(), &reason) {
-                Some(fault) => self.fail(before, state, operation, fault).await,
+                Some(fault) => self.fail(before, state, operation, fault).await?,
                 None => {
                     self.store(before, Record { state, ..before.clone() }, None).await?;
-                    Ok(Step::Again(pause.max(SHORTEST)))
+                    Step::Again(pause.max(SHORTEST))
                 }
             },
-            Outcome::Impossible(state, fault) => self.fail(before, state, operation, fault).await,
+            Outcome::Impossible(state, fault) => self.fail(before, state, operation, fault).await?,
             Outcome::Refused(state, fault) if before.provisioning == Provisioning::Deleting => {
-                self.fail(before, state, operation, fault).await
+                self.fail(before, state, operation, fault).await?
             }
             Outcome::Refused(state, Fault { code, message }) => {
                 tracing::warn!(resource = %before.id, code, "{message}");
                 let after = Record { state, provisioning: reached(before), past: Past::BeenReady, ..before.clone() };
                 let failed = Status::Failed { code, message };
                 self.store(before, after, operation.map(|operation| operation.end(failed))).await?;
-                Ok(Step::Settled)
+                Step::Settled
             }
-            Outcome::Broken(reason) if broken + 1 >= MOST_BROKEN => {
-                let fault = Fault { code: "PluginFailed".to_owned(), message: reason };
-                self.fail(before, before.state.clone(), operation, fault).await
+            Outcome::Broken(reason) if is_last(broken) => {
+                self.fail(before, before.state.clone(), operation, broken_fault(&reason)).await?
             }
             Outcome::Broken(reason) => {
                 tracing::warn!(resource = %before.id, "{reason}; trying again");
-                Ok(Step::Broken)
+                Step::Broken
             }
-        }
+        };
+        Ok(Some(step))
     }
 
     async fn store(&self, before: &Record, after: Record, ended: Option<Operation>) -> Result<(), StoreError> {
@@ -247,16 +293,20 @@ impl Stepper {
         Ok(step)
     }
 
-    /// The fault of an operation that has waited for longer than its type's manifest allows.
     fn overdue(&self, plugin: &Plugin, record: &Record, operation: Option<&Operation>, reason: &str) -> Option<Fault> {
         let revision = plugin.revision();
-        let limit = Duration::from_secs(revision.kind(&record.id.kind())?.deadline_seconds.into());
-        let since = operation?.started.max(self.began);
-        // A clock that was set back is no time that has passed.
-        let elapsed = Duration::try_from(Timestamp::now().duration_since(since)).unwrap_or_default();
-        let message = format!("The operation did not end within {limit:?}. The last that was waited for: {reason}");
-        (elapsed > limit).then(|| Fault { code: "OperationTimedOut".to_owned(), message })
+        overdue(revision.kind(&record.id.kind())?, operation?, self.began, reason)
     }
+}
+
+/// The fault of an operation that has waited for longer than its type's manifest allows.
+pub(super) fn overdue(kind: &ResourceType, operation: &Operation, began: Timestamp, reason: &str) -> Option<Fault> {
+    let limit = Duration::from_secs(kind.deadline_seconds.into());
+    let since = operation.started.max(began);
+    // A clock that was set back is no time that has passed.
+    let elapsed = Duration::try_from(Timestamp::now().duration_since(since)).unwrap_or_default();
+    let message = format!("The operation did not end within {limit:?}. The last that was waited for: {reason}");
+    (elapsed > limit).then(|| Fault { code: "OperationTimedOut".to_owned(), message })
 }
 
 /// A repair does what it can; that a change has failed is its user's to settle.
@@ -291,7 +341,7 @@ fn understand(revision: &Revision, result: Result<contract::Step, CallError>) ->
     }
 }
 
-fn running(inventory: &Inventory, operation: Option<Uuid>) -> Option<Operation> {
+pub(super) fn running(inventory: &Inventory, operation: Option<Uuid>) -> Option<Operation> {
     let operation = inventory.operation(&operation?)?;
     (operation.status == Status::InProgress).then(|| (*operation).clone())
 }

@@ -1,10 +1,12 @@
 //! What ARM refuses. Texts that Azure is known to use are used as they are, with what to do appended where Azure's leaves
 //! the user alone.
 
+use std::time::Duration;
+
 use floci_az_contract::ResourceType;
 use hyper::StatusCode;
 
-use super::{ArmError, short};
+use super::{ArmError, Cause, short};
 use crate::arm::{ResourceId, location};
 
 impl ArmError {
@@ -150,6 +152,46 @@ impl ArmError {
         let message =
             format!("Can not perform requested operation on nested resource. Parent resource of '{id}' not found.");
         ArmError::new(StatusCode::NOT_FOUND, "ParentResourceNotFound", message)
+    }
+
+    pub fn no_parent_to_list(kind: &str, parent: &ResourceId) -> ArmError {
+        let message = format!(
+            "Failed to perform 'read' on resource(s) of type '{kind}', because the parent resource '{parent}' could not be found."
+        );
+        ArmError::new(StatusCode::NOT_FOUND, "ParentResourceNotFound", message)
+    }
+
+    pub fn parent_failed(parent: &ResourceId) -> ArmError {
+        let message = format!(
+            "The resource '{parent}' could not be created, and so nothing below it can be changed. Repeat its PUT, or delete it."
+        );
+        ArmError::new(StatusCode::CONFLICT, "Conflict", message)
+    }
+
+    pub fn built_in(id: &ResourceId) -> ArmError {
+        let message = format!(
+            "The resource '{id}' is built in: it is there with every parent, and cannot be created, changed or deleted. Use another name."
+        );
+        ArmError::new(StatusCode::CONFLICT, "OperationNotAllowed", message)
+    }
+
+    pub fn no_tags(id: &ResourceId) -> ArmError {
+        let message =
+            format!("Resources of type '{}' have no tags; those of their parents can be changed.", id.full_type());
+        ArmError::new(StatusCode::BAD_REQUEST, "ResourceTypeNotTaggable", message).at("tags")
+    }
+
+    /// An operation that its request has waited for.
+    pub fn operation_failed(code: &str, message: &str) -> ArmError {
+        ArmError { cause: Cause::Service, ..ArmError::new(StatusCode::CONFLICT, code, message) }
+    }
+
+    pub fn not_done_in_time(id: &ResourceId, limit: Duration) -> ArmError {
+        let message = format!(
+            "The change of '{id}' was accepted, but has not ended, and is waited for at most {} s. It goes on: a GET of the resource shows its provisioningState.",
+            limit.as_secs()
+        );
+        ArmError::new(StatusCode::GATEWAY_TIMEOUT, "OperationNotDoneInTime", message)
     }
 
     pub fn operation_not_found(id: &str) -> ArmError {
