@@ -25,12 +25,14 @@ macro_rules! on_each_runtime {
 
 mod arm;
 mod clients;
+mod conformance;
 mod core;
 mod faults;
 mod fuzz;
 mod gateway;
 mod lifecycle;
 mod login;
+mod nodes;
 mod readme;
 mod refusals;
 mod rules;

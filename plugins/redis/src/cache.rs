@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use floci_az_sdk::{Rejection, Value};
 
 use crate::configuration::{Authentication, Configuration};
-use crate::member::{Members, invalid, shown};
+use crate::identity::Identity;
+use crate::member::{Members, invalid};
 use crate::sku::{Sku, Tier};
 use crate::zones::Zones;
 
@@ -30,11 +31,8 @@ pub struct Cache {
     pub subnet_id: Option<String>,
     pub static_ip: Option<String>,
     pub zones: Zones,
-    pub identity: Option<Value>,
+    pub identity: Option<Identity>,
 }
-
-/// `{"type": ...}` of an identity.
-const IDENTITIES: [&str; 4] = ["None", "SystemAssigned", "UserAssigned", "SystemAssigned, UserAssigned"];
 
 impl Cache {
     /// From a body or a stored document. `before` is the cache as it is now, if there is one.
@@ -67,7 +65,7 @@ impl Cache {
             subnet_id: subnet_id(&properties)?.or_else(|| before.and_then(|cache| cache.subnet_id.clone())),
             static_ip: static_ip(&properties)?.or_else(|| before.and_then(|cache| cache.static_ip.clone())),
             zones: Zones::read(&body, &properties, sku, before.map(|cache| &cache.zones))?,
-            identity: identity(&body)?,
+            identity: Identity::read(&body)?,
         };
         cache.check_tier(&properties)?;
         Ok(cache)
@@ -155,19 +153,4 @@ fn static_ip(properties: &Members<'_>) -> Result<Option<String>, Rejection> {
         Ok(address) => Ok(Some(address.to_string())),
         Err(_) => Err(properties.invalid("staticIP", "It has to be an IPv4 address, such as 192.168.0.5.")),
     }
-}
-
-/// Kept as it was sent.
-fn identity(body: &Members<'_>) -> Result<Option<Value>, Rejection> {
-    let Some(value) = body.get("identity") else { return Ok(None) };
-    let Some(identity) = Members::of(value, "identity")? else { return Ok(None) };
-    if identity.one_of("type", &IDENTITIES)?.is_none() {
-        return Err(identity.invalid("type", &format!("It has to be {}.", IDENTITIES.join(" or "))));
-    }
-    if let Some(other) = identity.get("userAssignedIdentities").filter(|value| !value.is_object()) {
-        return Err(
-            identity.invalid("userAssignedIdentities", &format!("It has to be an object, and is {}.", shown(other)))
-        );
-    }
-    Ok(Some(value.clone()))
 }

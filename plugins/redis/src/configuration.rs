@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use floci_az_sdk::Rejection;
 
 use crate::member::{Members, invalid_parameter};
-use crate::sku::{Sku, Tier};
+use crate::sku::{Sku, Tier, not_allowed};
 
 /// Text by key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -58,7 +58,9 @@ impl Configuration {
             let usual = sku.reserved().to_string();
             match texts.get(key) {
                 Some(chosen) if sku.tier == Tier::Basic && *chosen != usual => {
-                    return Err(not_on_basic(properties, key));
+                    let why = format!("It is {usual} MB there.");
+                    let target = format!("{}.{key}", properties.target("redisConfiguration"));
+                    return Err(not_allowed(key, sku.tier, &why).at(target));
                 }
                 Some(_) => {}
                 None => {
@@ -148,6 +150,10 @@ fn check(key: &str, value: &str, sku: Sku) -> Result<(), String> {
             value.parse::<u32>().is_ok_and(|count| count > 0 && digits(value)),
             "a number of snapshots, such as \"1\"",
         ),
+        // Terraform sends the empty text.
+        "preferred-data-persistence-auth-method" => {
+            supported(word(&["", "SAS", "ManagedIdentity"]), "\"SAS\" or \"ManagedIdentity\"")
+        }
         "authnotrequired" => supported(word(&["yes", "no"]), "\"yes\" or \"no\""),
         key if RESERVED.contains(&key) => {
             supported(value.parse::<u32>().is_ok_and(|_| digits(value)), "a number of megabytes, such as \"50\"")
@@ -159,12 +165,6 @@ fn check(key: &str, value: &str, sku: Sku) -> Result<(), String> {
 /// `u32` would parse `+5`.
 fn digits(value: &str) -> bool {
     value.chars().all(|c| c.is_ascii_digit())
-}
-
-fn not_on_basic(properties: &Members<'_>, key: &str) -> Rejection {
-    let message = format!("The setting '{key}' is not allowed on 'Basic' cache instances.");
-    Rejection::bad_request("InvalidRequestBody", message)
-        .at(format!("{}.{key}", properties.target("redisConfiguration")))
 }
 
 /// A storage account's key is not shown again: `...;AccountKey=[key hidden];...`

@@ -1,6 +1,6 @@
 //! The public document: what a GET shows, in Azure's order.
 
-use floci_az_sdk::{State, Value, json};
+use floci_az_sdk::{Purpose, Value, View, json};
 use serde_json::Map;
 
 use crate::cache::Cache;
@@ -8,6 +8,7 @@ use crate::children::Children;
 use crate::children::connection::Connection as Connected;
 use crate::private::{Private, Server};
 use crate::settings::{Backing, Settings};
+use crate::versions;
 
 /// Azure's ports of the first node, which follow each other.
 const FIRST_NODE_SSL: u16 = 15_000;
@@ -82,7 +83,7 @@ pub fn document(cache: &Cache, private: &Private, settings: &Settings, children:
             members.insert("zones".to_owned(), json!(cache.zones.names));
         }
         if let Some(identity) = &cache.identity {
-            members.insert("identity".to_owned(), identity.clone());
+            members.insert("identity".to_owned(), identity.to_json());
         }
     }
     document
@@ -114,12 +115,16 @@ fn instances(cache: &Cache, ports: &[Option<u16>], roles: Roles) -> Value {
     Value::Array((0..nodes * u16::from(cache.shards())).map(instance).collect())
 }
 
-/// The document as the answer to a PUT shows it: with the keys.
-pub fn with_access_keys(state: State) -> Value {
-    let keys = state.private::<Private>().ok().flatten().map(|private| private.keys.to_json());
+/// The document as this answer shows it, in this version: the answer to a PUT has the keys.
+pub fn presented(view: View) -> Value {
+    let state = view.resource.state;
+    let keys = match view.purpose {
+        Purpose::Put => state.private::<Private>().ok().flatten().map(|private| private.keys.to_json()),
+        Purpose::Patch | Purpose::Get | Purpose::List => None,
+    };
     let mut document = state.document;
     if let (Some(keys), Some(shown)) = (keys, document.pointer_mut("/properties/accessKeys")) {
         *shown = keys;
     }
-    document
+    versions::cache_as_of(document, &view.api_version)
 }

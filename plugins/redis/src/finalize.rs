@@ -28,7 +28,9 @@ fn gone(resource: &Resource, host: &dyn Host) -> Result<(), Fault> {
     if mocked && absent {
         return Ok(());
     }
-    remove(&resource.id, &private, host)
+    remove(&resource.id, &private, host)?;
+    // What replicated this cache is one of its own now.
+    private.linked.iter().filter_map(|id| id.parse().ok()).try_for_each(|id| host.resources().wake(&id))
 }
 
 /// The route, the servers with their data, then the ports: nobody else may get them while a server listens.

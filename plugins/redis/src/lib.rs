@@ -8,8 +8,8 @@
 //!                           └─ server ───▶ workload spec, server.conf, users.acl ─ reconcile ─▶ a running server
 //! ```
 //!
-//! Nothing is enforced that a single server cannot do: shards, replicas, zones, networks, persistence to storage
-//! accounts and Redis versions are checked and shown as Azure does, and have no effect.
+//! What is below a cache (rules, links, policies: `children`) is read by its `reconcile`. Zones, networks, patch schedules,
+//! persistence to storage accounts and Redis versions are checked and shown as Azure does, and have no effect.
 
 mod access;
 mod actions;
@@ -20,6 +20,7 @@ mod cluster;
 mod configuration;
 mod document;
 mod finalize;
+mod identity;
 mod jobs;
 mod keys;
 mod manifest;
@@ -29,6 +30,7 @@ mod nodes;
 mod private;
 mod reconcile;
 mod replication;
+mod requests;
 mod route;
 mod scaling;
 mod server;
@@ -36,6 +38,7 @@ mod settings;
 mod sku;
 mod slots;
 mod validate;
+mod versions;
 mod zones;
 
 use floci_az_sdk::prelude::*;
@@ -69,7 +72,10 @@ impl Provider for Redis {
     }
 
     fn present(view: View, _: &dyn Host) -> Value {
-        document::with_access_keys(view.resource.state)
+        match view.resource.id.parent() {
+            None => document::presented(view),
+            Some(_) => children::presented(view),
+        }
     }
 }
 

@@ -1,35 +1,15 @@
 //! What the plugin says of itself.
 
 use floci_az_sdk::{
-    Answers, BuiltIn, Kind, Listener, Manifest, Protocol, Purpose, ResourceType, Setting, ShownName, Tracking,
-    child_type, json, manifest as of, reads, resource_type, setting, writes,
+    Action, Answers, BuiltIn, Kind, Listener, Manifest, Method, Protocol, Purpose, ResourceType, Setting, ShownName,
+    Tracking, child_type, json, manifest as of, reads, resource_type, setting, writes,
 };
 
 use crate::children::{
     ACCESS_POLICIES, ASSIGNMENTS, CONNECTIONS, FIREWALL_RULES, LINK_RESOURCES, LINKED_SERVERS, SCHEDULES, policy,
 };
 use crate::server::PROGRAMS;
-
-/// Versions of which there is a specification or recorded traffic, newest first. All are answered alike: later ones
-/// only add members.
-const API_VERSIONS: [&str; 16] = [
-    "2025-08-01-preview",
-    "2024-11-01",
-    "2024-03-01",
-    "2023-08-01",
-    "2023-05-01-preview",
-    "2023-04-01",
-    "2021-06-01",
-    "2020-06-01",
-    "2018-03-01",
-    "2017-10-01",
-    "2017-02-01",
-    "2016-04-01",
-    "2015-08-01",
-    "2015-03-01",
-    "2014-04-01",
-    "2014-04-01-preview",
-];
+use crate::versions;
 
 /// In the casing of real answers; `microsoft.cache/redis` is what clients mostly write.
 pub const RESOURCE_TYPE: &str = "Microsoft.Cache/Redis";
@@ -52,10 +32,12 @@ pub fn manifest() -> Manifest {
             writes("flush"),
             writes("export"),
             writes("import"),
+            Action { method: Method::Get, ..reads("listUpgradeNotifications") },
         ],
         // Only the answer to a PUT shows the access keys.
         present_on: vec![Purpose::Put],
-        ..resource_type("Redis", API_VERSIONS, example)
+        present_before: Some(versions::CURRENT.to_owned()),
+        ..resource_type("Redis", versions::ALL, example)
     };
     Manifest {
         programs: PROGRAMS.map(str::to_owned).to_vec(),
@@ -68,11 +50,12 @@ pub fn manifest() -> Manifest {
 
 /// What a cache has below it.
 fn children() -> [ResourceType; 7] {
-    let of = |name: &str, example| child_type(&format!("Redis/{name}"), API_VERSIONS, example);
+    let of = |name: &str, since, example| child_type(&format!("Redis/{name}"), versions::since(since), example);
     let firewall = ResourceType {
         shown_name: ShownName::Path,
         ..of(
             FIREWALL_RULES,
+            versions::SCHEDULES_AND_RULES,
             json!({
                 "name": "office", "properties": { "startIP": "192.168.1.1", "endIP": "192.168.1.4" }
             }),
@@ -83,6 +66,7 @@ fn children() -> [ResourceType; 7] {
         shown_name: ShownName::Path,
         ..of(
             SCHEDULES,
+            versions::SCHEDULES_AND_RULES,
             json!({
                 "name": "default",
                 "properties": { "scheduleEntries": [{ "dayOfWeek": "Monday", "startHourUtc": 12 }] }
@@ -91,8 +75,10 @@ fn children() -> [ResourceType; 7] {
     };
     let links = ResourceType {
         answers: Answers::AtOnce,
+        present_before: Some(versions::LINK_CURRENT.to_owned()),
         ..of(
             LINKED_SERVERS,
+            versions::LINKS,
             json!({
                 "name": "other-cache",
                 "properties": {
@@ -107,12 +93,17 @@ fn children() -> [ResourceType; 7] {
     let policies = ResourceType {
         answers: Answers::AtOnce,
         built_in: policy::built_in(),
-        ..of(ACCESS_POLICIES, json!({ "name": "my-policy", "properties": { "permissions": "+get +hget ~cache:*" } }))
+        ..of(
+            ACCESS_POLICIES,
+            versions::POLICIES,
+            json!({ "name": "my-policy", "properties": { "permissions": "+get +hget ~cache:*" } }),
+        )
     };
     let assignments = ResourceType {
         answers: Answers::AtOnce,
         ..of(
             ASSIGNMENTS,
+            versions::POLICIES,
             json!({
                 "name": "my-assignment",
                 "properties": {
@@ -125,6 +116,7 @@ fn children() -> [ResourceType; 7] {
     };
     let connections = of(
         CONNECTIONS,
+        versions::PRIVATE_ENDPOINTS,
         json!({
             "name": "my-endpoint", "properties": { "privateLinkServiceConnectionState": { "status": "Approved" } }
         }),
@@ -140,7 +132,7 @@ fn children() -> [ResourceType; 7] {
                 }
             }),
         }],
-        ..of(LINK_RESOURCES, json!({}))
+        ..of(LINK_RESOURCES, versions::PRIVATE_ENDPOINTS, json!({}))
     };
     [firewall, schedules, links, policies, assignments, connections, link_resources]
 }

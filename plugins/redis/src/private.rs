@@ -32,6 +32,9 @@ pub struct Private {
     /// It has been a cluster, and stays one.
     #[serde(default)]
     pub clustered: bool,
+    /// Ids of the caches that it is linked to by links of its own: they have to hear of its end.
+    #[serde(default)]
+    pub linked: Vec<String>,
     /// What an action has asked for and is not done yet.
     #[serde(default)]
     pub job: Option<Job>,
@@ -90,6 +93,7 @@ impl Private {
             refused_ports: Vec::new(),
             nodes: BTreeMap::new(),
             clustered: false,
+            linked: Vec::new(),
             job: None,
         })
     }

@@ -1,4 +1,4 @@
-//! Which changes of an existing cache are possible.
+//! Which changes of an existing cache are possible, and which only one after the other.
 
 use floci_az_sdk::Rejection;
 
@@ -30,13 +30,24 @@ pub fn check(current: &Cache, desired: &Cache) -> Result<(), Rejection> {
     if current.subnet_id != desired.subnet_id {
         return Err(not_permitted("properties.subnetId", "It is decided when a cache is created."));
     }
+    if desired.redis_version < current.redis_version {
+        let why =
+            format!("A cache of version {} does not go back to {}.", current.redis_version, desired.redis_version);
+        return Err(not_permitted("properties.redisVersion", &why));
+    }
+    if current.identity != desired.identity && current.public_network_access != desired.public_network_access {
+        // "seperate" is Azure's.
+        let message = "The following updates can't be processed in one single request, please send seperate request to \
+                       update them: 'properties.publicNetworkAccess,identity'.";
+        return Err(Rejection::bad_request("BadRequest", message).at("properties.publicNetworkAccess"));
+    }
     if current.static_ip != desired.static_ip {
         return Err(not_permitted("properties.staticIP", "It is decided when a cache is created."));
     }
     Ok(())
 }
 
-fn not_permitted(target: &str, why: &str) -> Rejection {
+pub fn not_permitted(target: &str, why: &str) -> Rejection {
     // "properties(s)" is Azure's.
     let message = format!(
         "The requested update to the resource is not permitted. The following properties(s) cannot be modified: \

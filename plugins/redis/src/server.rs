@@ -179,7 +179,8 @@ mod tests {
             cluster-preferred-endpoint-type hostname
             cluster-allow-replica-migration no
             cluster-replica-no-failover yes
-        "#]].assert_eq(text.split("save \"\"\n").nth(1).unwrap());
+        "#]]
+        .assert_eq(text.split("save \"\"\n").nth(1).unwrap());
         let replica = Post { public: None, ..post };
         let cache =
             Cache::read(&json!({ "properties": { "sku": { "name": "Premium", "family": "P", "capacity": 1 } } }), None);
@@ -224,7 +225,8 @@ mod tests {
             masterauth "four"
             --- users.acl
             user default on
-        "#]].assert_eq(&files.join(""));
+        "#]]
+        .assert_eq(&files.join(""));
         expect![[r#"
             WorkloadSpec {
                 name: "server",

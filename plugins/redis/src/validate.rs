@@ -5,7 +5,7 @@ use floci_az_sdk::prelude::*;
 
 use crate::access::users;
 use crate::cache::Cache;
-use crate::children::Children;
+use crate::children::{Children, link};
 use crate::document::document;
 use crate::private::{Private, Server};
 use crate::route::{plain, route};
@@ -22,9 +22,17 @@ pub fn validate(change: Change, host: &dyn Host) -> Result<Accepted, Rejection> 
     }
     // A stored document that this version cannot read must not stand in the way of replacing it.
     let before = current.and_then(|current| Cache::read(&current.state.document, None).ok());
-    let cache = Cache::read(&change.desired.state.document, before.as_ref())?;
+    let mut cache = Cache::read(&change.desired.state.document, before.as_ref())?;
+    let identity = before.as_ref().and_then(|before| before.identity.as_ref());
+    cache.identity = cache.identity.map(|sent| sent.issued(identity)).transpose()?;
     if let Some(before) = &before {
         scaling::check(before, &cache)?;
+        if before.shard_count != cache.shard_count && link::any_of(id, host)?.is_some() {
+            return Err(scaling::not_permitted(
+                "properties.shardCount",
+                "A linked cache keeps its shards: unlink it first.",
+            ));
+        }
     }
     let private = Private::of(&change.desired.state)?;
     let children = Children::read(id, host)?;

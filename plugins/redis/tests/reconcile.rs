@@ -497,7 +497,19 @@ fn a_deleted_cache_leaves_nothing() {
     host.settle::<Redis>(ID);
     host.journal();
     assert_eq!(host.delete::<Redis>(ID), Next::Done);
-    assert_eq!(host.journal(), ["remove server", "release redis"]);
+    assert_eq!(
+        host.journal(),
+        [
+            "withdraw",
+            "remove import",
+            "release import",
+            "remove server",
+            "release server-inner",
+            "release server-public",
+            "release server-bus",
+            "release redis"
+        ]
+    );
     assert_eq!(host.held_ports(ID), []);
     assert!(host.spec(ID, "server").is_none() && host.stored(ID).is_none());
 }

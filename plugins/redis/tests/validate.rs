@@ -185,7 +185,7 @@ fn premium_is_needed_for_what_azure_has_only_there() {
             400 InvalidRequestBody: The value of the parameter 'shardCount' is invalid. It needs a Premium cache; this one is Basic. (properties.shardCount)
             400 InvalidRequestBody: The value of the parameter 'replicasPerPrimary' is invalid. It needs a Premium cache; this one is Basic. (properties.replicasPerPrimary)
             400 InvalidRequestBody: The value of the parameter 'rdb-backup-enabled' is invalid. Persistence needs a Premium cache; this one is Basic. (properties.redisConfiguration.rdb-backup-enabled)
-            400 InvalidRequestBody: The setting 'maxmemory-reserved' is not allowed on 'Basic' cache instances. (properties.redisConfiguration.maxmemory-reserved)
+            400 InvalidRequestBody: The setting 'maxmemory-reserved' is not allowed on 'Basic' cache instances. It is 30 MB there. (properties.redisConfiguration.maxmemory-reserved)
             400 InvalidRequestBody: The value of the parameter 'zones' is invalid. Zones can be chosen for Premium caches; this one is Basic. (zones)
             400 InvalidRequestBody: The value of the parameter 'zonalAllocationPolicy' is invalid. UserDefined needs 'zones', such as ["1", "2"]. (properties.zonalAllocationPolicy)
             400 InvalidRequestBody: The value of the parameter 'zonalAllocationPolicy' is invalid. NoZones leaves the choice to Azure; with 'zones' it has to be UserDefined. (properties.zonalAllocationPolicy)"#]],

@@ -9,6 +9,7 @@ use floci_az_sdk::prelude::*;
 
 use crate::name;
 use crate::private::Private;
+use crate::requests;
 
 pub fn invoke(call: &ActionCall, host: &dyn Host) -> Result<Answer, Rejection> {
     if call.action == "checkNameAvailability" {
@@ -22,6 +23,7 @@ pub fn invoke(call: &ActionCall, host: &dyn Host) -> Result<Answer, Rejection> {
         "flush" => data::flush(resource, host),
         "export" => data::export(resource, &call.body, host),
         "import" => data::import(resource, &call.body, host),
+        "listUpgradeNotifications" => requests::upgrade_notifications(&call.body),
         other => Err(Rejection::bad_request(
             "ActionNotSupported",
             format!("'{other}' is not an action of {}", resource.resource_type),

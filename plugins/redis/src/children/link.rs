@@ -197,3 +197,46 @@ fn same_place(one: &str, other: &str) -> bool {
     let plain = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
     plain(one) == plain(other)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Redis;
+    use floci_az_sdk::testing::FakeHost;
+
+    fn id(path: &str) -> String {
+        format!("/subscriptions/s/resourceGroups/g/providers/Microsoft.Cache/Redis/{path}")
+    }
+
+    fn linked(role: &str) -> FakeHost {
+        let host = FakeHost::of::<Redis>();
+        for name in ["a", "b", "c"] {
+            let sku = json!({ "name": "Premium", "family": "P", "capacity": 1 });
+            host.put::<Redis>(&id(name), json!({ "properties": { "sku": sku } })).unwrap();
+        }
+        let link = json!({
+            "linkedRedisCacheId": id("B"), "linkedRedisCacheLocation": "West US", "serverRole": role
+        });
+        host.put::<Redis>(&id("a/linkedServers/b"), json!({ "properties": link })).unwrap();
+        host
+    }
+
+    fn primaries(host: &FakeHost) -> [Option<String>; 3] {
+        let of = |name: &str| primary_of(&id(name).parse().unwrap(), host).unwrap().map(|id| id.name().to_owned());
+        ["a", "b", "c"].map(of)
+    }
+
+    #[test]
+    fn a_link_below_either_cache_says_who_replicates_whom() {
+        assert_eq!(primaries(&linked("Secondary")), [None, Some("a".to_owned()), None]);
+        assert_eq!(primaries(&linked("Primary")), [Some("B".to_owned()), None, None]);
+    }
+
+    #[test]
+    fn a_link_that_is_being_deleted_is_none() {
+        let host = linked("Secondary");
+        let link = host.stored(&id("a/linkedServers/b")).unwrap();
+        host.store(Resource { provisioning_state: floci_az_sdk::ProvisioningState::Deleting, ..link });
+        assert_eq!(primaries(&host), [None, None, None]);
+    }
+}

@@ -21,6 +21,7 @@ use floci_az_sdk::prelude::*;
 
 use crate::cache::Cache;
 use crate::member::{Members, invalid};
+use crate::versions;
 
 /// The types, as ids have them.
 pub const FIREWALL_RULES: &str = "firewallRules";
@@ -94,6 +95,13 @@ pub fn validate(change: Change, host: &dyn Host) -> Result<Accepted, Rejection> 
             Err(Rejection::bad_request("BadRequest", message))
         }
     }
+}
+
+/// A child as this version shows it.
+pub fn presented(view: View) -> Value {
+    let of_link = view.resource.id.path().last().is_some_and(|(kind, _)| kind.eq_ignore_ascii_case(LINKED_SERVERS));
+    let document = view.resource.state.document;
+    if of_link { versions::link_as_of(document, &view.api_version) } else { document }
 }
 
 /// The cache that a child is of.

@@ -236,4 +236,13 @@ mod tests {
             assert_eq!(Permissions::parse(text).map(|p| p.0), Ok(text.to_owned()), "{name}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_accepted_is_accepted_again(text in "([+~&%(]?[@a-zR|*()~ ]{0,8} ?){0,5}") {
+            if let Ok(permissions) = Permissions::parse(&text) {
+                proptest::prop_assert_eq!(Permissions::parse(permissions.as_str()), Ok(permissions));
+            }
+        }
+    }
 }

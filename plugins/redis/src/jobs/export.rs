@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Progress, Scene};
 use crate::administration::refused;
 use crate::cluster::Member;
+use crate::requests;
 
 /// A small cache is saved in some milliseconds.
 const SAVING: Duration = Duration::from_millis(20);
@@ -18,8 +19,7 @@ const SNAPSHOT: &str = "dump.rdb";
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Export {
-    container: String,
-    prefix: String,
+    to: requests::Export,
     /// Shards whose file is there.
     sent: usize,
     /// Snapshots of the server before the one that is under way.
@@ -27,8 +27,8 @@ pub struct Export {
 }
 
 impl Export {
-    pub fn new(container: &str, prefix: &str) -> Export {
-        Export { container: container.to_owned(), prefix: prefix.to_owned(), sent: 0, before: None }
+    pub fn new(to: requests::Export) -> Export {
+        Export { to, sent: 0, before: None }
     }
 
     pub fn advance(&mut self, scene: &Scene<'_>) -> Result<Progress, Fault> {
@@ -57,7 +57,7 @@ impl Export {
         if state.saved == before {
             return Ok(Progress::Again(SAVING, "a snapshot is about to be saved".to_owned()));
         }
-        let url = self.url(scene.clustered);
+        let url = self.to.url(scene.clustered.then_some(primary.place.shard));
         let bytes = scene.host.transfers().send(scene.id, &primary.place.workload, SNAPSHOT, &url)?;
         let message = format!("the snapshot of shard {} was exported: {bytes} bytes", self.sent);
         scene.host.log().write(floci_az_sdk::Level::Info, &message);
@@ -66,16 +66,6 @@ impl Export {
             true => Ok(Progress::Done),
             false => Ok(Progress::Again(Duration::ZERO, "the next shard is exported".to_owned())),
         }
-    }
-
-    /// The container's URL with the file's name before its query, which may be a permission.
-    fn url(&self, clustered: bool) -> String {
-        let (path, query) = match self.container.split_once('?') {
-            Some((path, query)) => (path, format!("?{query}")),
-            None => (self.container.as_str(), String::new()),
-        };
-        let shard = if clustered { format!("-shard{}", self.sent) } else { String::new() };
-        format!("{}/{}{shard}.rdb{query}", path.trim_end_matches('/'), self.prefix)
     }
 }
 
@@ -95,20 +85,5 @@ impl Persistence {
             is_good: of("rdb_last_bgsave_status") == "ok",
             saved: of("rdb_saves").parse().unwrap_or_default(),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use expect_test::expect;
-
-    #[test]
-    fn a_file_is_named_before_the_query() {
-        let mut export = Export::new("https://a.blob.core.windows.net/c/?sv=1&sig=x", "daily");
-        expect!["https://a.blob.core.windows.net/c/daily.rdb?sv=1&sig=x"].assert_eq(&export.url(false));
-        export.sent = 2;
-        expect!["https://a.blob.core.windows.net/c/daily-shard2.rdb?sv=1&sig=x"].assert_eq(&export.url(true));
-        expect!["file:///backups/c/daily.rdb"].assert_eq(&Export::new("file:///backups/c", "daily").url(false));
     }
 }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::Member;
 use crate::nodes::Role;
 use crate::private::Private;
+use crate::requests;
 use crate::settings::Settings;
 
 /// URLs in it may be permissions: it is not printed.
@@ -29,14 +30,14 @@ pub enum Job {
 }
 
 impl Job {
-    /// One file for each shard, below a container's URL.
-    pub fn export(container: &str, prefix: &str) -> Job {
-        Job::Export(export::Export::new(container, prefix))
+    /// One file for each shard.
+    pub fn export(to: requests::Export) -> Job {
+        Job::Export(export::Export::new(to))
     }
 
     /// The files replace what the cache holds, all together.
-    pub fn import(files: Vec<String>) -> Job {
-        Job::Import(import::Import::new(files))
+    pub fn import(from: requests::Import) -> Job {
+        Job::Import(import::Import::new(from.files))
     }
 }
 

@@ -59,6 +59,7 @@ fn step(id: &ResourceId, now: ProvisioningState, state: &mut State, host: &dyn H
         Fault::new("DocumentUnreadable", format!("the stored document is not valid: {rejection}"))
     })?;
     let children = Children::read(id, host)?;
+    private.linked = children.links.iter().map(|link| link.linked.to_string()).collect();
     // Its operation has ended before it did: nobody waits for it any more.
     let ended = private.job.is_some() && now != ProvisioningState::Updating;
     let next = match settings.backing {
