@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use floci_az_sdk::testing::FakeHost;
-use floci_az_sdk::{Kind, Level, ProvisioningState, Purpose, ResourceType, prelude::*, writes};
+use floci_az_sdk::{Kind, Level, ProvisioningState, Purpose, ResourceType, child_type, prelude::*, writes};
 
 /// A provider whose every function does something that can be seen.
 struct Bakery;
@@ -120,4 +120,91 @@ fn the_defaults_make_a_provider_of_documents() {
     assert_eq!(host.reconcile::<Documents>(OVEN), Next::Done);
     assert_eq!(host.post::<Documents>(OVEN, "clean", Value::Null).unwrap_err().code(), "ActionNotSupported");
     assert_eq!(host.delete::<Documents>(OVEN), Next::Done);
+}
+
+/// Racks are what they are when their oven is hot.
+struct Racks;
+
+impl Provider for Racks {
+    fn manifest() -> Manifest {
+        let racks = ResourceType {
+            present_before: Some("2026-01-01".to_owned()),
+            ..child_type("ovens/racks", ["2026-01-01", "2025-01-01"], json!({}))
+        };
+        manifest("Contoso.Bakery", "bakery", [resource_type("ovens", ["2026-01-01"], json!({})), racks])
+    }
+
+    fn validate(change: Change, _: &dyn Host) -> Result<Accepted, Rejection> {
+        Ok(Accepted::reconcile(change.desired.state))
+    }
+
+    fn reconcile(resource: Resource, host: &dyn Host) -> Step {
+        let racks = host.resources().children(&resource.id, "racks").unwrap_or_default();
+        let seen: Vec<String> =
+            racks.iter().map(|rack| format!("{} {}", rack.name(), rack.provisioning_state.as_str())).collect();
+        host.log().write(Level::Info, &seen.join(", "));
+        match host.workloads().inspect(&resource.id, "fire") {
+            Ok(Some(_)) => Step::failed(resource.state, Fault::new("Fire", "it burns")),
+            _ => Step::done(resource.state),
+        }
+    }
+
+    fn present(_: View, _: &dyn Host) -> Value {
+        json!("as it was")
+    }
+}
+
+#[test]
+fn children_are_brought_to_their_end_by_their_parent() {
+    let host = FakeHost::of::<Racks>();
+    let rack = |name: &str| format!("{OVEN}/racks/{name}");
+    let state = |id: &str| host.stored(id).map(|resource| resource.provisioning_state);
+    host.put::<Racks>(OVEN, json!({ "location": "East US" })).unwrap();
+    host.settle::<Racks>(OVEN);
+
+    let upper = host.put::<Racks>(&rack("upper"), json!({ "location": "nowhere", "tags": { "a": "b" } })).unwrap();
+    assert_eq!((upper.location.as_str(), upper.tags.len()), ("East US", 0));
+    host.put::<Racks>(&rack("lower"), json!({})).unwrap();
+    assert_eq!(state(&rack("upper")), Some(ProvisioningState::Creating));
+    assert_eq!(host.settle::<Racks>(OVEN), Next::Done);
+    assert_eq!(state(&rack("upper")), Some(ProvisioningState::Succeeded));
+    assert_eq!(host.show::<Racks>(&rack("upper"), Purpose::Get), json!({}));
+    assert_eq!(host.show_in::<Racks>(&rack("upper"), Purpose::Get, "2025-01-01"), json!("as it was"));
+
+    assert!(matches!(host.delete::<Racks>(&rack("upper")), Next::Wait { .. }));
+    host.put::<Racks>(&rack("lower"), json!({ "properties": {} })).unwrap();
+    host.lines();
+    let oven: ResourceId = OVEN.parse().unwrap();
+    let fire = floci_az_sdk::WorkloadSpec {
+        name: "fire".to_owned(),
+        image: String::new(),
+        programs: Vec::new(),
+        args: Vec::new(),
+        env: Default::default(),
+        ports: Default::default(),
+        files: Default::default(),
+        memory: None,
+    };
+    host.workloads().ensure(&oven, &fire).unwrap();
+    assert!(matches!(host.settle::<Racks>(OVEN), Next::Failed(_)));
+    assert_eq!(host.lines(), [(Level::Info, "upper Deleting, lower Updating".to_owned())]);
+    assert_eq!(state(OVEN), Some(ProvisioningState::Succeeded), "a repair changes no state");
+    assert_eq!(
+        (state(&rack("upper")), state(&rack("lower"))),
+        (Some(ProvisioningState::Deleting), Some(ProvisioningState::Failed))
+    );
+
+    host.workloads().remove(&oven, "fire").unwrap();
+    host.settle::<Racks>(OVEN);
+    assert_eq!((state(&rack("upper")), state(&rack("lower"))), (None, Some(ProvisioningState::Failed)));
+    assert_eq!(host.delete::<Racks>(OVEN), Next::Done);
+    assert_eq!(state(&rack("lower")), None);
+}
+
+#[test]
+#[should_panic(expected = "cannot be changed while")]
+fn a_child_is_not_changed_while_its_parent_is() {
+    let host = FakeHost::of::<Racks>();
+    host.put::<Racks>(OVEN, json!({})).unwrap();
+    let _ = host.put::<Racks>(&format!("{OVEN}/racks/upper"), json!({}));
 }

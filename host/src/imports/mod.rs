@@ -45,6 +45,28 @@ impl Lender {
     }
 }
 
+#[cfg(test)]
+impl Lender {
+    /// Of a gateway without state, runtime and settings; and what it wakes.
+    pub async fn of_nothing() -> (Lender, mpsc::UnboundedReceiver<Key>) {
+        use crate::config::RuntimeChoice;
+        use crate::state::Store;
+
+        let tables: Vec<_> = Inventory::TABLES.into_iter().chain([Ports::TABLE]).collect();
+        let (store, mut contents) = Store::in_memory(&tables).unwrap();
+        let (wake, woken) = mpsc::unbounded_channel();
+        let nowhere = std::path::Path::new("/nonexistent");
+        let lender = Lender {
+            inventory: Arc::new(Inventory::open(store.clone(), &mut contents).unwrap()),
+            ports: Ports::open(store, &mut contents),
+            runtime: Runtime::pick(RuntimeChoice::None, "test", nowhere, &[]).await.unwrap().runtime,
+            settings: BTreeMap::new(),
+            wake,
+        };
+        (lender, woken)
+    }
+}
+
 /// Whether a call may have side effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {

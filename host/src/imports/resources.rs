@@ -38,3 +38,34 @@ impl Host for Imports {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Lender, Lent, Phase};
+    use super::*;
+    use std::sync::Arc;
+
+    const OVEN: &str = "/subscriptions/s/resourceGroups/g/providers/Contoso.Bakery/ovens/first";
+
+    #[tokio::test]
+    async fn others_of_the_same_provider_are_woken_where_effects_are_granted() {
+        let (lender, mut woken) = Lender::of_nothing().await;
+        let lender = Arc::new(lender);
+        let imports = |phase| {
+            let (namespace, service) = ("Contoso.Bakery".to_owned(), "bakery".to_owned());
+            let lent = Lent { lender: lender.clone(), namespace, service, phase, owner: OVEN.to_lowercase() };
+            Imports { lent: Some(lent), label: String::new(), subject: String::new(), last_error: None }
+        };
+        let other = OVEN.replace("first", "Second");
+        imports(Phase::Effects).wake(other.clone()).await.unwrap();
+        assert_eq!(woken.try_recv().unwrap().as_str(), other.to_lowercase());
+        for (phase, id, code) in [
+            (Phase::Pure, other.as_str(), "NotGranted"),
+            (Phase::Effects, "/subscriptions/s/resourceGroups/g/providers/Contoso.Other/ovens/x", "NotGranted"),
+            (Phase::Effects, "no id", "InvalidResourceId"),
+        ] {
+            assert_eq!(imports(phase).wake(id.to_owned()).await.unwrap_err().code, code, "{id}");
+        }
+        assert!(woken.try_recv().is_err());
+    }
+}

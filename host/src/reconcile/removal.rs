@@ -102,33 +102,18 @@ fn running(inventory: &Inventory, operation: &Uuid) -> Option<Arc<Operation>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     use jiff::Timestamp;
     use serde_json::Map;
     use tokio::sync::mpsc;
 
     use crate::arm::{Locks, Past, ResourceId, Scope, State};
-    use crate::config::RuntimeChoice;
     use crate::imports::Lender;
     use crate::plugin::{Compiled, Engine, Plugins};
-    use crate::ports::Ports;
-    use crate::runtime::Runtime;
-    use crate::state::Store;
 
     /// A gateway without a single plugin.
     async fn stepper() -> (Stepper, mpsc::UnboundedReceiver<Key>) {
-        let tables: Vec<_> = Inventory::TABLES.into_iter().chain([Ports::TABLE]).collect();
-        let (store, mut contents) = Store::in_memory(&tables).unwrap();
-        let (wake, woken) = mpsc::unbounded_channel();
-        let lender = Lender {
-            inventory: Arc::new(Inventory::open(store.clone(), &mut contents).unwrap()),
-            ports: Ports::open(store, &mut contents),
-            runtime: Runtime::pick(RuntimeChoice::None, "test", Path::new("/nonexistent"), &[]).await.unwrap().runtime,
-            settings: Default::default(),
-            transfers: None,
-            wake,
-        };
+        let (lender, woken) = Lender::of_nothing().await;
         let plugins = Plugins::load(&Engine::new().unwrap(), &Compiled::Nowhere, &[]).await.unwrap();
         let began = Timestamp::now();
         (Stepper { plugins: Arc::new(plugins), lender: Arc::new(lender), locks: Arc::<Locks>::default(), began }, woken)
