@@ -221,10 +221,13 @@ impl Before<'_> {
         match id {
             "Operations_List" | "Redis_CheckNameAvailability" | "Redis_Create" => {}
             "AsyncOperationStatus_Get" => {
-                let created = self.cache(&parameters, "cache1");
-                let url = created.header("azure-asyncoperation").unwrap().split('?').next().unwrap();
-                let operation = url.rsplit('/').next().unwrap();
-                parameters.insert("operationId".to_owned(), operation.into());
+                // A mocked cache is there at once, but goes by an operation.
+                self.cache(&parameters, "cache1");
+                let mut cache = parameters.clone();
+                cache.extend([("name", "cache1"), ("resourceGroupName", "rg1")].map(|(k, v)| (k.to_owned(), v.into())));
+                let deleted = send(self.arm, &self.spec.request("Redis_Delete", &cache));
+                let url = deleted.header("azure-asyncoperation").unwrap().split('?').next().unwrap();
+                parameters.insert("operationId".to_owned(), url.rsplit('/').next().unwrap().into());
             }
             _ => {
                 self.cache(&parameters, name.unwrap_or("cache1"));
@@ -272,17 +275,100 @@ fn every_example_of_the_specification_is_answered_as_it_says() {
     for (name, example) in &spec.examples {
         let id = example["operationId"].as_str().unwrap();
         let parameters = before.example(id, parameters(example));
-        let answer = send(&arm, &spec.request(id, &parameters));
-        let status = answer.status.to_string();
-        let mut remarks = spec.misfits(id, &answer);
-        let expected = &example["responses"][&status]["body"];
-        for path in missing(expected, &answer.body, "") {
-            let why = LEFT_OUT.iter().find(|(of, left, _)| of == name && *left == path).map(|(_, _, why)| *why);
-            remarks.push(format!("no {path}: {}", why.unwrap_or("AND NOBODY KNOWS WHY")));
-        }
-        let remarks = if remarks.is_empty() { "whole".to_owned() } else { remarks.join("; ") };
-        table.push(format!("{name}: {status}, {remarks}"));
+        let request = spec.request(id, &parameters);
+        // What is created is then replaced by itself.
+        let times = if request.method == "PUT" { 2 } else { 1 };
+        let answers = (0..times).map(|_| {
+            wait_for("nothing to be under way", || !matches!(arm.get(&request.url).state(), "Creating" | "Updating"));
+            let answer = send(&arm, &request);
+            let status = answer.status.to_string();
+            let mut remarks = spec.misfits(id, &answer);
+            for path in missing(&example["responses"][&status]["body"], &answer.body, "") {
+                let left_out = LEFT_OUT.iter().find(|(of, left, _)| of == name && *left == path);
+                remarks.push(format!("no {path}: {}", left_out.map_or("AND NOBODY KNOWS WHY", |(_, _, why)| why)));
+            }
+            if remarks.is_empty() { status } else { format!("{status} ({})", remarks.join("; ")) }
+        });
+        table.push(format!("{name}: {}", answers.collect::<Vec<_>>().join(", ")));
         before.forget(&parameters);
     }
-    expect![[r#""#]].assert_eq(&table.join("\n"));
+    expect![[r#"
+        RedisCacheAccessPolicyAssignmentCreateUpdate: 201, 200
+        RedisCacheAccessPolicyAssignmentDelete: 202
+        RedisCacheAccessPolicyAssignmentGet: 200
+        RedisCacheAccessPolicyAssignmentList: 200
+        RedisCacheAccessPolicyCreateUpdate: 201, 200
+        RedisCacheAccessPolicyDelete: 202
+        RedisCacheAccessPolicyGet: 200
+        RedisCacheAccessPolicyList: 200
+        RedisCacheAsyncOperationStatus: 200
+        RedisCacheCheckNameAvailability: 200
+        RedisCacheCreate: 201, 200
+        RedisCacheCreateAutomaticZonalAllocationPolicy: 201, 200
+        RedisCacheCreateDefaultVersion: 201, 200
+        RedisCacheCreateLatestVersion: 201, 200
+        RedisCacheCreateNoZonesZonalAllocationPolicy: 201, 200
+        RedisCacheCreateUserDefinedZonalAllocationPolicy: 201, 200
+        RedisCacheDelete: 202
+        RedisCacheDeletePrivateEndpointConnection: 200
+        RedisCacheExport: 202
+        RedisCacheFirewallRuleCreate: 201, 200
+        RedisCacheFirewallRuleDelete: 200
+        RedisCacheFirewallRuleGet: 200
+        RedisCacheFirewallRulesList: 200
+        RedisCacheFlush: 202
+        RedisCacheForceReboot: 200
+        RedisCacheGet: 200
+        RedisCacheGetPrivateEndpointConnection: 200
+        RedisCacheImport: 202
+        RedisCacheLinkedServer_Create: 201, 200
+        RedisCacheLinkedServer_Delete: 202
+        RedisCacheLinkedServer_Get: 200
+        RedisCacheLinkedServer_List: 200
+        RedisCacheList: 200
+        RedisCacheListByResourceGroup: 200
+        RedisCacheListKeys: 200
+        RedisCacheListPrivateEndpointConnections: 200
+        RedisCacheListPrivateLinkResources: 200
+        RedisCacheListUpgradeNotifications: 200 (no value[0]: nothing is ever upgraded here)
+        RedisCacheOperations: 200
+        RedisCachePatchSchedulesCreateOrUpdate: 201, 200
+        RedisCachePatchSchedulesDelete: 200
+        RedisCachePatchSchedulesGet: 200
+        RedisCachePatchSchedulesList: 200
+        RedisCachePutPrivateEndpointConnection: 201, 200
+        RedisCacheRegenerateKey: 200
+        RedisCacheUpdate: 200 (no properties.accessKeys: null in what Azure really answers: only a PUT shows keys)"#]]
+    .assert_eq(&table.join("\n"));
+}
+
+#[test]
+fn what_does_not_fit_is_found() {
+    let spec = Spec::load();
+    let (id, status) = ("PatchSchedules_Get", 200);
+    let example = &spec.examples["RedisCachePatchSchedulesGet"]["responses"]["200"]["body"];
+    let of = |change: &dyn Fn(&mut Value)| {
+        let mut body = example.clone();
+        change(&mut body);
+        let left = missing(example, &body, "");
+        let answer = Answer { status, headers: Default::default(), body };
+        format!("{:?} {left:?}", spec.misfits(id, &answer))
+    };
+    let lines = [
+        of(&|_| {}),
+        of(&|body| body["properties"] = Value::Null),
+        of(&|body| body["properties"]["scheduleEntries"] = json!([])),
+        of(&|body| body["properties"]["scheduleEntries"][0]["dayOfWeek"] = json!("Funday")),
+        of(&|body| body["properties"]["scheduleEntries"][0] = json!({ "dayOfWeek": "Monday", "startHourUtc": "12" })),
+        of(&|body| drop(body.as_object_mut().unwrap().remove("location"))),
+        of(&|body| body["name"] = json!(1)),
+    ];
+    expect![[r#"
+        [] []
+        [": \"properties\" is a required property"] ["properties"]
+        [] ["properties.scheduleEntries[0]"]
+        ["/properties/scheduleEntries/0/dayOfWeek: \"Funday\" is not one of \"Monday\", \"Tuesday\" or 7 other candidates"] []
+        ["/properties/scheduleEntries/0/startHourUtc: \"12\" is not of type \"integer\""] ["properties.scheduleEntries[0].maintenanceWindow"]
+        [] ["location"]
+        ["/name: 1 is not of type \"string\""] []"#]].assert_eq(&lines.join("\n"));
 }

@@ -38,3 +38,4 @@ mod refusals;
 mod rules;
 mod secrets;
 mod settings;
+mod versions;

@@ -210,6 +210,7 @@ mod tests {
 
     fn linked(role: &str) -> FakeHost {
         let host = FakeHost::of::<Redis>();
+        host.set("mocked", "true");
         for name in ["a", "b", "c"] {
             let sku = json!({ "name": "Premium", "family": "P", "capacity": 1 });
             host.put::<Redis>(&id(name), json!({ "properties": { "sku": sku } })).unwrap();
