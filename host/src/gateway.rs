@@ -20,12 +20,13 @@ use crate::arm::{
     Subscriptions,
 };
 use crate::browser::Guard;
-use crate::config::{self, ConfigError, Presence, Sources, Storage, Tls};
+use crate::config::{self, ConfigError, Presence, Settings, Sources, Storage, Tls};
 use crate::doors::Doors;
 use crate::folders::{FolderError, Folders};
 use crate::identity::Identity;
 use crate::identity::ca::{CertificateError, Certificates, Names, OldestTls};
 use crate::imports::Lender;
+use crate::ingress::{Ingress, IngressError, Shared};
 use crate::plugin::{Compiled, Engine, LoadError, Plugins, bundled, suffixes};
 use crate::ports::Ports;
 use crate::reconcile::Reconciler;
@@ -71,6 +72,8 @@ pub enum StartError {
     Runtime(#[from] RuntimeError),
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    #[error(transparent)]
+    Ingress(#[from] IngressError),
 }
 
 /// A gateway that has bound its port and read its state, and serves once it is run.
@@ -114,12 +117,22 @@ impl Gateway {
         let Picked { runtime, reason } =
             Runtime::pick(gateway.runtime, &folders.instance, &folders.workloads, &programs).await?;
 
+        let runtime = Arc::new(runtime);
+        let identity = Arc::new(Identity::new(gateway.auth, folders.state.as_deref(), address.port()));
+        let ingress = Ingress::new(
+            gateway.bind_address,
+            shared(&plugins, &settings),
+            certificates.clone(),
+            identity.clone(),
+            runtime.clone(),
+        )?;
         let services = plugins.iter().map(|plugin| (plugin.service().to_owned(), settings.service(plugin.service())));
         let (wake, woken) = mpsc::unbounded_channel();
         let lender = Lender {
             inventory: Arc::new(Inventory::open(store.clone(), &mut contents)?),
             ports: Ports::open(store.clone(), &mut contents),
             runtime,
+            ingress: Arc::new(ingress),
             settings: services.collect(),
             // URLs are absolute.
             transfers: gateway.transfers.as_deref().and_then(|folder| std::path::absolute(folder).ok()),
@@ -127,6 +140,7 @@ impl Gateway {
         };
         check_schemas(&lender.inventory, &plugins)?;
         keep_runtime(&store, &lender, last_runtime).await?;
+        lender.ingress.listen().await;
         Ok(Gateway {
             server,
             certificates,
@@ -139,7 +153,7 @@ impl Gateway {
             storage: gateway.storage,
             policy: policy(gateway.arm),
             guard: Guard::new(gateway.bind_address, gateway.hostname.as_deref(), suffixes()),
-            identity: Arc::new(Identity::new(gateway.auth, folders.state.as_deref(), address.port())),
+            identity,
             folders,
             reason,
         })
@@ -186,6 +200,7 @@ impl Gateway {
         if let Some(renewing) = renewing {
             renewing.abort();
         }
+        lender.ingress.end().await;
         end_workloads(&lender, &self.storage).await;
         self.folders.end();
     }
@@ -209,6 +224,11 @@ impl Gateway {
         self.identity.is_strict() || self.policy.groups == Groups::MustExist
     }
 
+    /// The ports that clients of the resources share, and the settings that they are from.
+    pub async fn shared_ports(&self) -> Vec<Shared> {
+        self.lender.ingress.listening().await
+    }
+
     pub fn plugins(&self) -> &Plugins {
         &self.plugins
     }
@@ -221,6 +241,23 @@ impl Gateway {
     pub fn runtime(&self) -> (&'static str, &str) {
         (self.lender.runtime.name(), &self.reason)
     }
+}
+
+/// The ports that plugins want to share among their resources, of services that are served.
+fn shared(plugins: &Plugins, settings: &Settings) -> Vec<Shared> {
+    let mut found = Vec::new();
+    for plugin in plugins.iter() {
+        let values = settings.service(plugin.service());
+        if values.get("enabled").is_some_and(|enabled| enabled == "false") {
+            continue;
+        }
+        for listener in &plugin.revision().manifest().listeners {
+            let port = values.get(&listener.setting).and_then(|port| port.parse().ok());
+            let setting = format!("services.{}.{}", plugin.service(), listener.setting);
+            found.extend(port.map(|port| Shared { port, protocol: listener.protocol, setting }));
+        }
+    }
+    found
 }
 
 fn storage_name(storage: &Storage) -> &'static str {

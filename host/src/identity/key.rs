@@ -26,7 +26,7 @@ const FILE: &str = "signing-key.pem";
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum KeyError {
+pub enum KeyError {
     #[error("the key for tokens cannot be read from {path}: {reason}")]
     Read { path: String, reason: io::Error },
     #[error("no key for tokens could be made: {0}")]

@@ -15,6 +15,7 @@ mod bearer;
 mod discovery;
 mod grant;
 mod key;
+mod logins;
 mod managed;
 mod metadata;
 mod parameters;
@@ -32,6 +33,8 @@ use std::path::Path;
 use hyper::{Method, StatusCode};
 use jiff::Timestamp;
 
+pub use key::KeyError;
+pub use logins::TokenLogins;
 pub use tenant::DEFAULT_TENANT;
 
 use crate::arm::{ArmError, Reply, Request};
@@ -103,6 +106,11 @@ impl Identity {
         let token = bearer::token(&request.headers).map_err(refuse)?;
         let key = self.keys.get().await.map_err(ArmError::internal)?;
         bearer::verify(token, &key, &origins).map_err(refuse)
+    }
+
+    /// What checks the tokens that clients of workloads log in with.
+    pub async fn logins(&self) -> Result<TokenLogins, KeyError> {
+        Ok(TokenLogins::new(self.keys.get().await?))
     }
 
     async fn published_keys(&self) -> Reply {

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::arm::{Inventory, Key, ResourceId};
+use crate::ingress::Ingress;
 use crate::plugin::contract::Fault;
 use crate::plugin::{Plugin, Revision, imported};
 use crate::ports::Ports;
@@ -28,7 +29,8 @@ use crate::runtime::{Runtime, WorkloadKey};
 pub struct Lender {
     pub inventory: Arc<Inventory>,
     pub ports: Ports,
-    pub runtime: Runtime,
+    pub runtime: Arc<Runtime>,
+    pub ingress: Arc<Ingress>,
     /// Values by key, by service.
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
     /// The folder whose files may be sent and fetched.
@@ -56,11 +58,17 @@ impl Lender {
         let (store, mut contents) = Store::in_memory(&tables).unwrap();
         let (wake, woken) = mpsc::unbounded_channel();
         let nowhere = std::path::Path::new("/nonexistent");
+        let runtime = Runtime::pick(RuntimeChoice::None, "test", nowhere, &[]).await.unwrap().runtime;
+        let runtime = Arc::new(runtime);
+        let here = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        let identity = Arc::new(crate::identity::Identity::new(crate::config::AuthMode::Dev, None, 0));
         let lender = Lender {
             inventory: Arc::new(Inventory::open(store.clone(), &mut contents).unwrap()),
             ports: Ports::open(store, &mut contents),
-            runtime: Runtime::pick(RuntimeChoice::None, "test", nowhere, &[]).await.unwrap().runtime,
+            ingress: Arc::new(Ingress::new(here, Vec::new(), None, identity, runtime.clone()).unwrap()),
+            runtime,
             settings: BTreeMap::new(),
+            transfers: None,
             wake,
         };
         (lender, woken)

@@ -266,6 +266,8 @@ impl Stepper {
                 Err(error) => tracing::warn!(%workload, %error, "a workload that the plugin forgot is still there"),
             }
         }
+        // Before the ports, which others may have then.
+        self.lender.ingress.withdraw(key.as_str()).await;
         self.lender.ports.release_all(key.as_str()).await
     }
 

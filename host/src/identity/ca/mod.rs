@@ -11,6 +11,7 @@
 mod files;
 mod given;
 mod issue;
+mod named;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -23,12 +24,14 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 
 pub use given::chain;
 use issue::{Pair, Unusable};
+use named::Named;
 pub use names::Names;
 
 /// How often the certificate's end is looked at. Daily would do; but timers stand still while a laptop sleeps.
@@ -82,6 +85,7 @@ pub enum OldestTls {
 pub struct Certificates {
     origin: Origin,
     served: Arc<Served>,
+    named: Named,
 }
 
 #[derive(Debug)]
@@ -138,14 +142,22 @@ impl Certificates {
         let kept = |name| folder.as_deref().map_or(Ok(None), |folder| files::read(folder, name));
         let set = renewed(kept(AUTHORITY)?, kept(LEAF)?, &names, now, folder.as_deref())?;
         let served = Arc::new(Served(ArcSwap::from_pointee(Snapshot::of(&set)?)));
-        Ok(Certificates { origin: Origin::Made(Maker { names, folder, set: Mutex::new(set) }), served })
+        Ok(Certificates {
+            origin: Origin::Made(Maker { names, folder, set: Mutex::new(set) }),
+            served,
+            named: Named::default(),
+        })
     }
 
     /// The operator's own.
     pub fn given(certificate: &Path, key: &Path, now: SystemTime) -> Result<Certificates, CertificateError> {
         let (key, trusted) = given::read(certificate, key, now)?;
         let snapshot = Snapshot { key: Arc::new(key), trusted };
-        Ok(Certificates { origin: Origin::Given, served: Arc::new(Served(ArcSwap::from_pointee(snapshot))) })
+        Ok(Certificates {
+            origin: Origin::Given,
+            served: Arc::new(Served(ArcSwap::from_pointee(snapshot))),
+            named: Named::default(),
+        })
     }
 
     /// What a client has to trust, in PEM: the authority, or the operator's chain.
@@ -156,14 +168,39 @@ impl Certificates {
     /// For a listener, which names the protocols that it speaks (ALPN), the best one first. It serves whatever
     /// certificate is the current one at each handshake.
     pub fn server_config(&self, protocols: &[&str], oldest: OldestTls) -> Result<Arc<ServerConfig>, CertificateError> {
-        let versions = match oldest {
-            OldestTls::V12 => &[&TLS13, &TLS12][..],
-            OldestTls::V13 => &[&TLS13],
-        };
-        let builder = ServerConfig::builder_with_provider(issue::provider()).with_protocol_versions(versions)?;
-        let mut config = builder.with_no_client_auth().with_cert_resolver(self.served.clone());
+        let mut config = config(self.served.clone(), oldest)?;
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         Ok(Arc::new(config))
+    }
+
+    /// For a listener that chooses among the certificates by itself, and whose clients come back often: sessions can be
+    /// resumed without a memory of them here.
+    pub fn listener_config(
+        &self,
+        resolver: Arc<dyn ResolvesServerCert>,
+        oldest: OldestTls,
+    ) -> Result<Arc<ServerConfig>, CertificateError> {
+        let mut config = config(resolver, oldest)?;
+        config.ticketer = aws_lc_rs::Ticketer::new()?;
+        Ok(Arc::new(config))
+    }
+
+    /// The certificate for a name, made when it is first asked for; the operator's, if there is one. Who asks bounds the
+    /// names.
+    pub fn of_name(&self, name: &str) -> Arc<CertifiedKey> {
+        let Origin::Made(maker) = &self.origin else { return self.usual() };
+        let authority = || maker.set.lock().unwrap_or_else(PoisonError::into_inner).authority.clone();
+        self.named.get(name, authority, SystemTime::now()).unwrap_or_else(|| self.usual())
+    }
+
+    /// For clients that ask for no name of a workload.
+    pub fn usual(&self) -> Arc<CertifiedKey> {
+        self.served.0.load().key.clone()
+    }
+
+    /// Forgets the certificates of all other names.
+    pub fn keep_names(&self, kept: impl Fn(&str) -> bool) {
+        self.named.keep(kept);
     }
 
     /// Makes anew what has to be. Writes files, so not for a thread that answers requests.
@@ -173,8 +210,12 @@ impl Certificates {
         };
         let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
         let before = set.clone();
+        let authority = before.authority.certificate.clone();
         *set = renewed(Some(before.authority), Some(before.leaf), names, now, folder.as_deref())?;
         self.served.0.store(Arc::new(Snapshot::of(&set)?));
+        if set.authority.certificate != authority {
+            self.named.keep(|_| false);
+        }
         Ok(())
     }
 
@@ -189,6 +230,15 @@ impl Certificates {
             }
         }
     }
+}
+
+fn config(resolver: Arc<dyn ResolvesServerCert>, oldest: OldestTls) -> Result<ServerConfig, CertificateError> {
+    let versions = match oldest {
+        OldestTls::V12 => &[&TLS13, &TLS12][..],
+        OldestTls::V13 => &[&TLS13],
+    };
+    let builder = ServerConfig::builder_with_provider(issue::provider()).with_protocol_versions(versions)?;
+    Ok(builder.with_no_client_auth().with_cert_resolver(resolver))
 }
 
 impl Snapshot {

@@ -20,6 +20,11 @@ impl Names {
         Names(always.chain(bound).chain(suffixes.iter().map(|suffix| format!("*.{suffix}"))).collect())
     }
 
+    /// One DNS name.
+    pub(super) fn one(name: &str) -> Names {
+        Names(BTreeSet::from([name.to_owned()]))
+    }
+
     pub(super) fn are(&self, found: &BTreeSet<String>) -> bool {
         self.0 == *found
     }
