@@ -134,6 +134,8 @@ impl Gateway {
             runtime,
             ingress: Arc::new(ingress),
             settings: services.collect(),
+            // URLs are absolute.
+            transfers: gateway.transfers.as_deref().and_then(|folder| std::path::absolute(folder).ok()),
             wake,
         };
         check_schemas(&lender.inventory, &plugins)?;

@@ -32,6 +32,7 @@ mod fuzz;
 mod gateway;
 mod lifecycle;
 mod login;
+mod nodes;
 mod readme;
 mod refusals;
 mod rules;

@@ -243,6 +243,18 @@ mod tests {
                          gets a token.
               example    auth.mode: strict
 
+            transfers.folder = not set
+              from       default
+              variable   FLOCI_AZ_TRANSFERS_FOLDER
+              supported  a path, without quotes, backslashes and control characters
+              default    not set
+              effect     The folder in which file:/// URLs of exports and imports may be.
+                         Those of files elsewhere are refused, and all of them if it is not
+                         set; https:// and http:// URLs are not concerned.
+              trade-off  Whoever manages resources can read and write the files in it, but
+                         none outside: links are not followed.
+              example    transfers.folder: /var/backups/floci-az
+
             services.cache.max-port = 6399
               from       default
               variable   FLOCI_AZ_SERVICES_CACHE_MAX_PORT

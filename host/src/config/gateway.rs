@@ -21,6 +21,8 @@ pub struct Gateway {
     pub storage: Storage,
     pub arm: Arm,
     pub auth: AuthMode,
+    /// The folder whose files plugins may read and write.
+    pub transfers: Option<PathBuf>,
 }
 
 /// Whether the port answers HTTPS beside HTTP, and with whose certificate.
@@ -118,6 +120,7 @@ const STRICT_GROUPS: &str = "arm.strict-groups";
 const SUBSCRIPTIONS: &str = "arm.subscriptions";
 const STRICT_SUBSCRIPTIONS: &str = "arm.strict-subscriptions";
 const AUTH_MODE: &str = "auth.mode";
+const TRANSFERS_FOLDER: &str = "transfers.folder";
 
 /// The default of an optional setting.
 const NOT_SET: &str = "";
@@ -255,6 +258,15 @@ pub(super) fn declarations() -> Vec<Setting> {
              nobody out: any credential gets a token.",
             "auth.mode: strict",
         ),
+        declaration(
+            TRANSFERS_FOLDER,
+            Kind::Path,
+            NOT_SET,
+            "The folder in which file:/// URLs of exports and imports may be. Those of files elsewhere are refused, and \
+             all of them if it is not set; https:// and http:// URLs are not concerned.",
+            "Whoever manages resources can read and write the files in it, but none outside: links are not followed.",
+            "transfers.folder: /var/backups/floci-az",
+        ),
     ]
 }
 
@@ -299,6 +311,7 @@ impl From<&Settings> for Gateway {
                 DEV => AuthMode::Dev,
                 _ => AuthMode::Strict,
             },
+            transfers: optional(settings, TRANSFERS_FOLDER).map(PathBuf::from),
         }
     }
 }

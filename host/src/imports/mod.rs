@@ -33,6 +33,8 @@ pub struct Lender {
     pub ingress: Arc<Ingress>,
     /// Values by key, by service.
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
+    /// The folder whose files may be sent and fetched.
+    pub transfers: transfers::Folder,
     /// To the reconcile loop.
     pub wake: mpsc::UnboundedSender<Key>,
 }
@@ -66,6 +68,7 @@ impl Lender {
             ingress: Arc::new(Ingress::new(here, Vec::new(), None, identity, runtime.clone()).unwrap()),
             runtime,
             settings: BTreeMap::new(),
+            transfers: None,
             wake,
         };
         (lender, woken)

@@ -19,6 +19,7 @@ pub use pick::Picked;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
 use std::time::Duration;
 
 use floci_az_contract::WorkloadSpec;
@@ -85,12 +86,18 @@ pub enum RuntimeError {
     #[error("{0}")]
     NotFound(String),
     #[error("{0}")]
+    NoFile(String),
+    #[error("{0}")]
     Failed(String),
 }
 
 impl RuntimeError {
     fn no_workload(key: &WorkloadKey) -> RuntimeError {
         RuntimeError::NotFound(format!("there is no workload {key}; ensure it first"))
+    }
+
+    fn no_file(key: &WorkloadKey, file: &str) -> RuntimeError {
+        RuntimeError::NoFile(format!("the workload {key} has no file '{file}' in its data folder"))
     }
 
     /// The code that the contract gives this failure.
@@ -102,6 +109,7 @@ impl RuntimeError {
             RuntimeError::ProgramNotFound(_) => "ProgramNotFound",
             RuntimeError::PortInUse(_) => "PortInUse",
             RuntimeError::NotFound(_) => "WorkloadNotFound",
+            RuntimeError::NoFile(_) => "FileNotFound",
             RuntimeError::Failed(_) => "WorkloadFailed",
         }
     }
@@ -156,6 +164,16 @@ impl Runtime {
     /// The last `lines` lines of its output.
     pub async fn logs(&self, key: &WorkloadKey, lines: u32) -> Result<String, RuntimeError> {
         each!(self, runtime => runtime.logs(key, lines).await)
+    }
+
+    /// A file of its data folder, from its beginning.
+    pub async fn read(&self, key: &WorkloadKey, file: &str) -> Result<File, RuntimeError> {
+        each!(self, runtime => runtime.read(key, file).await)
+    }
+
+    /// Puts a file into its data folder, whole or not at all, in the place of one of this name.
+    pub async fn write(&self, key: &WorkloadKey, file: &str, content: File) -> Result<(), RuntimeError> {
+        each!(self, runtime => runtime.write(key, file, content).await)
     }
 
     /// Every workload of this gateway, running or not: what no resource claims is an orphan.

@@ -3,6 +3,8 @@
 //! Whatever needs a program to run fails and says how to get a runtime; whatever only takes away succeeds, so that
 //! resources can be deleted.
 
+use std::fs::File;
+
 use floci_az_contract::WorkloadSpec;
 use tokio::sync::mpsc;
 
@@ -30,6 +32,14 @@ impl NoRuntime {
 
     pub async fn logs(&self, key: &WorkloadKey, _: u32) -> Result<String, RuntimeError> {
         Err(unavailable("read", key, ""))
+    }
+
+    pub async fn read(&self, key: &WorkloadKey, _: &str) -> Result<File, RuntimeError> {
+        Err(unavailable("read", key, ""))
+    }
+
+    pub async fn write(&self, key: &WorkloadKey, _: &str, _: File) -> Result<(), RuntimeError> {
+        Err(unavailable("written to", key, ""))
     }
 
     pub async fn list(&self) -> Result<Vec<WorkloadKey>, RuntimeError> {

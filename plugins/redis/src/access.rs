@@ -12,7 +12,7 @@ use crate::configuration::{Authentication, Tokens};
 use crate::keys::{Keys, digest};
 use crate::private::Private;
 
-/// The plugin's own user. May ask whether the server is there, configure it, and set users; may not read data.
+/// The plugin's own user. May look at the server, configure it, set users, and have data copied and moved.
 pub const ADMINISTRATOR: &str = "floci-az";
 /// Whom clients are, if they give a password without a user.
 pub const DEFAULT_USER: &str = "default";
@@ -21,7 +21,7 @@ pub const REPLICA: &str = "floci-az-replica";
 
 /// What the administrator may do, after a `reset`: look, configure, set users, order copies made and data moved.
 const ADMINISTRATION: &str = "~* +ping +config +acl +info +role +cluster +replicaof +flushall +bgsave +save +lastsave \
-                              +select +dbsize +scan +dump +del +migrate +restore +restore-asking +asking +readonly +wait";
+                              +select +dbsize +scan +eval +dump +del +migrate +restore +restore-asking +asking +readonly +wait";
 
 /// A user of the server.
 #[derive(Clone, PartialEq, Eq)]
@@ -82,6 +82,11 @@ pub fn file(users: &[User], private: &Private) -> String {
     [line(ADMINISTRATOR, &administrator)].into_iter().chain(users).collect()
 }
 
+/// What the administrator of a server that was started by an older version lacks.
+pub fn promotion() -> Vec<String> {
+    ["ACL", "SETUSER", ADMINISTRATOR].into_iter().chain(ADMINISTRATION.split_whitespace()).map(str::to_owned).collect()
+}
+
 /// How clients get in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -113,14 +118,5 @@ impl Access {
             Access::Everybody => vec!["on".to_owned(), "nopass".to_owned()],
         };
         admission.into_iter().chain(everything).collect()
-    }
-
-    /// `ACL SETUSER default ...`. The server replaces the user in one step.
-    ///
-    /// Connections that are logged in stay: with two keys, clients are moved from one to the other and nobody is cut
-    /// off. (`ACL LOAD` would close connections.)
-    pub fn command(self, keys: &Keys) -> Vec<String> {
-        let words = ["ACL", "SETUSER", DEFAULT_USER, "reset"].map(str::to_owned);
-        words.into_iter().chain(self.rules(keys)).collect()
     }
 }

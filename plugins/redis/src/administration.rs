@@ -1,16 +1,19 @@
 //! Talking to a running server: as its administrator, and as a client would.
 
+use std::collections::BTreeMap;
+
 use floci_az_sdk::{Command, Credentials, Endpoint, Fault, Host, Level, Reply, ResourceId, Value};
 
-use crate::access::{ADMINISTRATOR, Access, DEFAULT_USER};
+use crate::access::{ADMINISTRATOR, DEFAULT_USER, User, promotion};
 use crate::configuration::events;
-use crate::keys::Keys;
+use crate::nodes::PORT;
 use crate::private::Private;
-use crate::server::{PORT, SERVER};
 
-/// The server of one cache.
+/// One server of a cache.
+#[derive(Clone, Copy)]
 pub struct Administration<'a> {
     pub owner: &'a ResourceId,
+    pub workload: &'a str,
     pub host: &'a dyn Host,
     /// Password of [`ADMINISTRATOR`].
     pub password: &'a str,
@@ -38,51 +41,72 @@ pub enum Login {
 
 /// The server lowers it by itself where the machine allows fewer open files, so it is no failure if it is not taken.
 const BEST_EFFORT: &str = "maxclients";
+/// Of which the value is in no text.
+const SECRET: &str = "masterauth";
 
 impl<'a> Administration<'a> {
-    pub fn of(owner: &'a ResourceId, host: &'a dyn Host, private: &'a Private) -> Administration<'a> {
-        Administration { owner, host, password: &private.administrator }
+    pub fn of(owner: &'a ResourceId, workload: &'a str, host: &'a dyn Host, private: &'a Private) -> Self {
+        Administration { owner, workload, host, password: &private.administrator }
     }
 
-    /// Brings the running server to these parameters and this access. Idempotent; one connection if nothing differs.
+    /// Brings the running server to these parameters and users. Idempotent; one connection if nothing differs.
     ///
     /// Fails with `CacheServerRefused` if the server does not take a value.
-    pub fn apply(&self, parameters: &[(&str, String)], access: Access, keys: &Keys) -> Result<Applied, Fault> {
+    pub fn apply(&self, parameters: &[(&str, String)], users: &[User]) -> Result<Applied, Fault> {
         let get = |name: &str| Command::new(["CONFIG", "GET", name]);
-        let mut commands = vec![Command::new(["PING"]), Command::new(access.command(keys))];
+        let mut commands = vec![Command::new(["PING"]), Command::new(promotion())];
+        commands.extend(users.iter().map(|user| Command::new(user.command())));
+        commands.push(Command::new(["ACL", "USERS"]));
         commands.extend(parameters.iter().map(|(name, _)| get(name)));
-        let replies = match self.administer(&commands) {
+        let replies = match self.run(&commands) {
             Ok(replies) => replies,
             Err(fault) if fault.is("ConnectionFailed") => return Ok(Applied::Silent(fault.message)),
             Err(fault) if fault.is("AuthenticationFailed") => return Ok(Applied::Stranger(fault.message)),
             Err(fault) => return Err(fault),
         };
-        if let Some(error) = replies.first().and_then(Reply::error) {
+        let mut replies = replies.into_iter();
+        if let Some(error) = replies.next().as_ref().and_then(Reply::error) {
             return match error.split(' ').next() {
                 Some("LOADING") => Ok(Applied::Loading),
                 Some("NOAUTH" | "NOPERM") => Ok(Applied::Stranger(error.to_owned())),
                 _ => Err(refused("PING", error)),
             };
         }
-        if let Some(error) = replies.get(1).and_then(Reply::error) {
-            return Err(refused("ACL SETUSER", error));
+        for reply in replies.by_ref().take(1 + users.len()) {
+            if let Some(error) = reply.error() {
+                return Err(refused("ACL SETUSER", error));
+            }
         }
-        for ((name, wanted), reply) in parameters.iter().zip(replies.iter().skip(2)) {
-            if !same(name, wanted, value(reply)) {
+        self.dismiss(replies.next().as_ref(), users)?;
+        for ((name, wanted), reply) in parameters.iter().zip(replies) {
+            if !same(name, wanted, value(&reply)) {
                 self.set(name, wanted)?;
             }
         }
         Ok(Applied::Ready)
     }
 
+    /// Ends the users that are none of these, and their connections.
+    fn dismiss(&self, known: Option<&Reply>, users: &[User]) -> Result<(), Fault> {
+        let Some(Reply::Aggregate(Value::Array(known))) = known else { return Ok(()) };
+        let staying = |name: &str| name == ADMINISTRATOR || users.iter().any(|user| user.name == name);
+        let gone: Vec<&str> = known.iter().filter_map(Value::as_str).filter(|name| !staying(name)).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let words = ["ACL", "DELUSER"].into_iter().chain(gone);
+        self.one(&Command::new(words)).map(drop)
+    }
+
     /// Sets one parameter, and reads it back.
     fn set(&self, name: &str, wanted: &str) -> Result<(), Fault> {
         let set = Command::new(["CONFIG", "SET", name, wanted]);
-        let replies = self.administer(&[set, Command::new(["CONFIG", "GET", name])])?;
+        let replies = self.run(&[set, Command::new(["CONFIG", "GET", name])])?;
         let found = replies.get(1).and_then(value);
         let problem = match replies.first().and_then(Reply::error) {
             Some(error) => error.to_owned(),
             None if same(name, wanted, found) => return Ok(()),
+            None if name == SECRET => "it was accepted, and is another nevertheless".to_owned(),
             None => format!("it was accepted, and is '{}' nevertheless", found.unwrap_or_default()),
         };
         if name == BEST_EFFORT {
@@ -90,13 +114,15 @@ impl<'a> Administration<'a> {
             self.host.log().write(Level::Debug, &format!("{name} stays {found} in place of {wanted}: {problem}"));
             return Ok(());
         }
+        let wanted = if name == SECRET { "..." } else { wanted };
         Err(refused(&format!("CONFIG SET {name} {wanted}"), &problem))
     }
 
-    /// Admits these keys and no others. Fails with `CacheServerRefused`, or as [`floci_az_sdk::Resp::execute`].
-    pub fn admit(&self, access: Access, keys: &Keys) -> Result<(), Fault> {
-        let replies = self.administer(&[Command::new(access.command(keys))])?;
-        match replies.first().and_then(Reply::error) {
+    /// Sets these users. Fails with `CacheServerRefused`, or as [`floci_az_sdk::Resp::execute`].
+    pub fn admit(&self, users: &[User]) -> Result<(), Fault> {
+        let commands: Vec<Command> = users.iter().map(|user| Command::new(user.command())).collect();
+        let replies = self.run(&commands)?;
+        match replies.iter().find_map(Reply::error) {
             Some(error) => Err(refused("ACL SETUSER", error)),
             None => Ok(()),
         }
@@ -115,17 +141,50 @@ impl<'a> Administration<'a> {
         }
     }
 
-    fn administer(&self, commands: &[Command]) -> Result<Vec<Reply>, Fault> {
+    /// As the administrator. A command that the server refuses is a reply.
+    pub fn run(&self, commands: &[Command]) -> Result<Vec<Reply>, Fault> {
         let credentials = Credentials { user: ADMINISTRATOR, password: self.password };
         self.host.resp().execute(&self.endpoint(), Some(&credentials), commands)
     }
 
+    /// One command, which the server has to take. Fails with `CacheServerRefused`.
+    pub fn one(&self, command: &Command) -> Result<Reply, Fault> {
+        let reply = self.run(std::slice::from_ref(command))?.into_iter().next().unwrap_or(Reply::Nil);
+        match reply.error() {
+            Some(error) => {
+                let shown = command.arguments().iter().take(2).map(|word| String::from_utf8_lossy(word));
+                Err(refused(&shown.collect::<Vec<_>>().join(" "), error))
+            }
+            None => Ok(reply),
+        }
+    }
+
+    /// A section of `INFO`, by name.
+    pub fn info(&self, section: &str) -> Result<BTreeMap<String, String>, Fault> {
+        let reply = self.one(&Command::new(["INFO", section]))?;
+        Ok(pairs(&text(&reply)))
+    }
+
     fn endpoint(&self) -> Endpoint<'a> {
-        Endpoint { owner: self.owner, workload: SERVER, port: PORT }
+        Endpoint { owner: self.owner, workload: self.workload, port: PORT }
     }
 }
 
-fn refused(command: &str, error: &str) -> Fault {
+/// `name:value`, one a line.
+pub fn pairs(text: &str) -> BTreeMap<String, String> {
+    let lines = text.lines().filter_map(|line| line.trim_end().split_once(':'));
+    lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// A bulk or simple string.
+pub fn text(reply: &Reply) -> String {
+    match reply {
+        Reply::Bulk(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Reply::Nil | Reply::Integer(_) | Reply::Error(_) | Reply::Aggregate(_) => String::new(),
+    }
+}
+
+pub fn refused(command: &str, error: &str) -> Fault {
     Fault::new("CacheServerRefused", format!("the cache's server did not take '{command}': {error}"))
 }
 

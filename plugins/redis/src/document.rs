@@ -90,13 +90,13 @@ pub fn document(cache: &Cache, private: &Private, settings: &Settings, children:
 }
 
 /// One per node that Azure would have, with the ports where the gateway serves it, if it does.
-fn instances(cache: &Cache, ports: &[u16], roles: Roles) -> Value {
+fn instances(cache: &Cache, ports: &[Option<u16>], roles: Roles) -> Value {
     let nodes = u16::from(cache.nodes_per_shard());
     let mut zones = cache.zones.names.iter().cycle();
     let instance = |number: u16| {
         let mut instance = Map::new();
         let mut set = |name: &str, value: Value| instance.insert(name.to_owned(), value);
-        let served = ports.get(usize::from(number)).copied();
+        let served = ports.get(usize::from(number)).copied().flatten();
         set("sslPort", json!(served.unwrap_or(FIRST_NODE_SSL + number)));
         if cache.enable_non_ssl_port {
             set("nonSslPort", json!(served.unwrap_or(FIRST_NODE_NON_SSL + number)));

@@ -1,6 +1,7 @@
 //! What the bodies of actions say: checked against the cache, without doing anything.
 
 use floci_az_sdk::prelude::*;
+use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
 use crate::cache::Cache;
@@ -23,7 +24,7 @@ pub struct Import {
 }
 
 /// Where to save the data.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Export {
     /// URL of a folder, which may hold a signature.
     container: String,
@@ -210,7 +211,8 @@ mod tests {
             plain_port: PlainPort::Open,
             firewall: Firewall::Enforced,
         };
-        let private = Private { node_ports: node_ports.to_vec(), ..Private::generate().unwrap() };
+        let private =
+            Private { node_ports: node_ports.iter().copied().map(Some).collect(), ..Private::generate().unwrap() };
         crate::document::document(cache, &private, &settings, &Children::default())
     }
 

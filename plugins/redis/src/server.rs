@@ -1,4 +1,4 @@
-//! The server of a cache, as a workload spec: it means the same as a container and as a local process.
+//! A server of a cache, as a workload spec: it means the same as a container and as a local process.
 //!
 //! `server.conf` is for Valkey 7.2 and newer and for Redis 7.0 and newer. What can be changed while the server runs is
 //! in [`parameters`], so that a restart finds the configuration that was applied live.
@@ -7,21 +7,15 @@ use std::collections::BTreeMap;
 
 use floci_az_sdk::{PortSpec, WorkloadSpec};
 
-use crate::access;
+use crate::access::REPLICA;
 use crate::cache::Cache;
-use crate::children::Children;
-use crate::private::Private;
+use crate::nodes::{BUS, PORT};
+use crate::replication::Primary;
 use crate::settings::Settings;
 
-/// Name of the workload.
-pub const SERVER: &str = "server";
-/// Name of its port, in the spec and in the gateway's allocations.
-pub const PORT: &str = "redis";
 /// In order of preference.
 pub const PROGRAMS: [&str; 2] = ["valkey-server", "redis-server"];
 
-/// Where a container listens.
-const INSIDE: u16 = 6379;
 /// Bytes that a server takes besides its data: code, client buffers, the append-only file's buffers.
 const OVERHEAD: u64 = 128 << 20;
 
@@ -41,17 +35,52 @@ pub fn parameters(cache: &Cache, settings: &Settings) -> [(&'static str, String)
     ]
 }
 
-/// The spec, with `port` as what clients reach.
-pub fn spec(cache: &Cache, private: &Private, settings: &Settings, port: u16) -> WorkloadSpec {
-    let users = access::file(&access::users(cache, private, &Children::default()), private);
-    let files = [("server.conf", configuration(cache, settings)), ("users.acl", users)];
+/// What one server has beside what all servers of its cache have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post<'a> {
+    pub workload: &'a str,
+    pub ports: BTreeMap<String, PortSpec>,
+    /// The port that it is announced as, if it is a node of a cluster.
+    pub public: Option<u16>,
+    /// The host that it is announced as.
+    pub announced: &'a str,
+    /// Whom it replicates when it starts.
+    pub primary: Option<Primary>,
+    /// Password for those that it replicates.
+    pub replication: &'a str,
+}
+
+impl Post<'_> {
+    /// What is applied to this one while it runs, besides [`parameters`].
+    pub fn parameters(&self) -> Vec<(&'static str, String)> {
+        let mut own = vec![("masteruser", REPLICA.to_owned()), ("masterauth", self.replication.to_owned())];
+        if let Some(public) = self.public {
+            own.push(("cluster-announce-hostname", self.announced.to_owned()));
+            own.push(("cluster-announce-port", public.to_string()));
+        }
+        own
+    }
+}
+
+pub fn spec(cache: &Cache, settings: &Settings, post: &Post<'_>, users: String) -> WorkloadSpec {
+    let files = [("server.conf", configuration(cache, settings, post)), ("users.acl", users)];
+    workload(post.workload, settings, post.ports.clone(), files)
+}
+
+/// A workload that runs a server, with these files.
+pub fn workload<const N: usize>(
+    name: &str,
+    settings: &Settings,
+    ports: BTreeMap<String, PortSpec>,
+    files: [(&str, String); N],
+) -> WorkloadSpec {
     WorkloadSpec {
-        name: SERVER.to_owned(),
+        name: name.to_owned(),
         image: settings.image.clone(),
         programs: PROGRAMS.map(str::to_owned).to_vec(),
         args: vec!["${files}/server.conf".to_owned()],
         env: BTreeMap::new(),
-        ports: BTreeMap::from([(PORT.to_owned(), PortSpec { inside: INSIDE, outside: port })]),
+        ports,
         files: files.into_iter().map(|(name, content)| (name.to_owned(), content)).collect(),
         memory: Some(memory_limit(settings)),
     }
@@ -63,9 +92,26 @@ fn memory_limit(settings: &Settings) -> u64 {
     settings.max_memory.saturating_add(settings.max_memory / 2).saturating_add(OVERHEAD)
 }
 
-fn configuration(cache: &Cache, settings: &Settings) -> String {
-    let live: String =
-        parameters(cache, settings).iter().map(|(name, value)| format!("{name} \"{value}\"\n")).collect();
+fn configuration(cache: &Cache, settings: &Settings, post: &Post<'_>) -> String {
+    let (all, own) = (parameters(cache, settings), post.parameters());
+    let live: String = all.iter().chain(&own).map(|(name, value)| format!("{name} \"{value}\"\n")).collect();
+    let cluster = match post.public {
+        // Roles are given once, by the plugin: no replica takes over by itself, none moves to another primary.
+        Some(_) => format!(
+            "cluster-enabled yes\n\
+             cluster-config-file nodes.conf\n\
+             cluster-port ${{port.{BUS}}}\n\
+             cluster-node-timeout 5000\n\
+             cluster-preferred-endpoint-type hostname\n\
+             cluster-allow-replica-migration no\n\
+             cluster-replica-no-failover yes\n"
+        ),
+        None => String::new(),
+    };
+    let replicaof = match &post.primary {
+        Some(Primary { host, port }) if post.public.is_none() => format!("replicaof {host} {port}\n"),
+        Some(_) | None => String::new(),
+    };
     // The ACL guards the server, which protected mode would not know. Data survives a restart: at most a second of
     // writes is lost.
     format!(
@@ -79,22 +125,19 @@ aclfile "${{files}}/users.acl"
 appendonly yes
 appendfsync everysec
 save ""
-{live}"#
+{live}{cluster}{replicaof}"#
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::Keys;
-    use crate::private::Server;
     use crate::settings::{Backing, Firewall, PlainPort};
     use expect_test::expect;
     use floci_az_sdk::json;
 
-    #[test]
-    fn a_spec_holds_no_key_and_the_same_limit_for_every_size() {
-        let settings = Settings {
+    fn settings() -> Settings {
+        Settings {
             backing: Backing::Server,
             image: "valkey/valkey:8-alpine".to_owned(),
             ports: 6379..=6399,
@@ -103,20 +146,61 @@ mod tests {
             node_ports: 13000..=13999,
             plain_port: PlainPort::Open,
             firewall: Firewall::Enforced,
+        }
+    }
+
+    #[test]
+    fn a_node_of_a_cluster_listens_inside_where_it_is_announced() {
+        let cache =
+            Cache::read(&json!({ "properties": { "sku": { "name": "Premium", "family": "P", "capacity": 1 } } }), None);
+        let post = Post {
+            workload: "shard-1",
+            ports: BTreeMap::new(),
+            public: Some(13_001),
+            announced: "localhost",
+            primary: Some(Primary { host: "10.0.0.2".to_owned(), port: 6379 }),
+            replication: "four",
         };
-        let private = Private {
-            keys: Keys { primary: "one".to_owned(), secondary: "two".to_owned() },
-            administrator: "three".to_owned(),
-            replication: "four".to_owned(),
-            node_ports: Vec::new(),
-            server: Server::Placed,
-            refused_ports: Vec::new(),
-            exits: 0,
-            repair: Default::default(),
-        };
+        let text = configuration(&cache.unwrap(), &settings(), &post);
+        expect![[r#"
+            maxmemory "268435456"
+            maxmemory-policy "volatile-lru"
+            notify-keyspace-events ""
+            timeout "0"
+            maxclients "7500"
+            masteruser "floci-az-replica"
+            masterauth "four"
+            cluster-announce-hostname "localhost"
+            cluster-announce-port "13001"
+            cluster-enabled yes
+            cluster-config-file nodes.conf
+            cluster-port ${port.bus}
+            cluster-node-timeout 5000
+            cluster-preferred-endpoint-type hostname
+            cluster-allow-replica-migration no
+            cluster-replica-no-failover yes
+        "#]]
+        .assert_eq(text.split("save \"\"\n").nth(1).unwrap());
+        let replica = Post { public: None, ..post };
+        let cache =
+            Cache::read(&json!({ "properties": { "sku": { "name": "Premium", "family": "P", "capacity": 1 } } }), None);
+        assert!(configuration(&cache.unwrap(), &settings(), &replica).ends_with("replicaof 10.0.0.2 6379\n"));
+    }
+
+    #[test]
+    fn a_spec_holds_no_key_and_the_same_limit_for_every_size() {
+        let settings = settings();
         let of = |sku: floci_az_sdk::Value| {
             let cache = Cache::read(&json!({ "properties": { "sku": sku } }), None).unwrap();
-            spec(&cache, &private, &settings, 6381)
+            let post = Post {
+                workload: "server",
+                ports: BTreeMap::from([("redis".to_owned(), PortSpec { inside: 6379, outside: 6381 })]),
+                public: None,
+                announced: "localhost",
+                primary: None,
+                replication: "four",
+            };
+            spec(&cache, &settings, &post, "user default on\n".to_owned())
         };
         let spec = of(json!({ "name": "Basic", "family": "C", "capacity": 0 }));
         let files: Vec<String> = spec.files.iter().map(|(name, content)| format!("--- {name}\n{content}")).collect();
@@ -137,11 +221,12 @@ mod tests {
             notify-keyspace-events ""
             timeout "0"
             maxclients "256"
+            masteruser "floci-az-replica"
+            masterauth "four"
             --- users.acl
-            user floci-az on #8b5b9db0c13db24256c829aa364aa90c6d2eba318b9232a4ab9313b954d3555f ~* +ping +config +acl +info +role +cluster +replicaof +flushall +bgsave +save +lastsave +select +dbsize +scan +dump +del +migrate +restore +restore-asking +asking +readonly +wait
-            user default on #7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed #3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3 ~* &* +@all
-            user floci-az-replica on #04efaf080f5a3e74e1c29d1ca6a48569382cbbcd324e8d59d2b83ef21c039f00 +psync +replconf +ping
-        "#]].assert_eq(&files.join(""));
+            user default on
+        "#]]
+        .assert_eq(&files.join(""));
         expect![[r#"
             WorkloadSpec {
                 name: "server",

@@ -48,10 +48,11 @@ fn a_new_key_works_at_once_and_the_old_one_no_more() {
     let [primary, secondary] = keys(&host);
     let answer = regenerate(&host, "Primary");
     expect![[r#"
-        resp as floci-az: ACL SETUSER default ...
+        resp as floci-az: ACL SETUSER default ..., ACL SETUSER floci-az-replica ...
         resp as default: PING
         resp as default: PING
-        ensure server: running"#]]
+        ensure server: running
+        publish [6380]"#]]
     .assert_eq(&host.journal().join("\n"));
 
     let [new, same] = keys(&host);

@@ -45,23 +45,26 @@ fn a_cache_is_created_in_one_step_and_one_connection() {
         host.reconcile::<Redis>(ID),
         &host,
         expect![[r#"
-        allocate redis: 6379
-        ensure server: running
-        resp as floci-az: (look)
-        Done
-        "localhost" 6379 6380 primary true
-    "#]],
+            allocate redis: 6379
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            publish [6380]
+            resp as floci-az: INFO replication
+            Done
+            "localhost" 6379 6380 primary true
+        "#]],
     );
     // Again, nothing changes.
     check(
         host.reconcile::<Redis>(ID),
         &host,
         expect![[r#"
-        ensure server: running
-        resp as floci-az: (look)
-        Done
-        "localhost" 6379 6380 primary true
-    "#]],
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: INFO replication
+            Done
+            "localhost" 6379 6380 primary true
+        "#]],
     );
 }
 
@@ -86,7 +89,7 @@ fn an_image_is_waited_for() {
         &host,
         expect![[r#"
             ensure server: running
-            resp as floci-az: (look)
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
             Wait { after: 20ms, reason: "the server is not ready yet: connection refused" }
             "localhost" null 6380 primary false
         "#]],
@@ -97,22 +100,24 @@ fn an_image_is_waited_for() {
         host.reconcile::<Redis>(ID),
         &host,
         expect![[r#"
-        ensure server: running
-        resp as floci-az: (look)
-        Wait { after: 50ms, reason: "the server reads its data" }
-        "localhost" null 6380 primary false
-    "#]],
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            Wait { after: 50ms, reason: "the server reads its data" }
+            "localhost" null 6380 primary false
+        "#]],
     );
     valkey.borrow_mut().loading = None;
     check(
         host.reconcile::<Redis>(ID),
         &host,
         expect![[r#"
-        ensure server: running
-        resp as floci-az: (look)
-        Done
-        "localhost" 6379 6380 primary true
-    "#]],
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            publish [6380]
+            resp as floci-az: INFO replication
+            Done
+            "localhost" 6379 6380 primary true
+        "#]],
     );
 }
 
@@ -126,12 +131,12 @@ fn a_server_that_never_answers_fails_with_its_output() {
         host.reconcile::<Redis>(ID),
         &host,
         expect![[r#"
-        allocate redis: 6379
-        ensure server: running
-        resp as floci-az: (look)
-        Failed(Fault { code: "CacheNotResponding", message: "the cache's server runs since 60 s and does not answer: localhost:6379: timed out. Its last output:\n(the last 20 lines of server)" })
-        "localhost" null 6380 primary false
-    "#]],
+            allocate redis: 6379
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            Failed(Fault { code: "CacheNotResponding", message: "the cache's server runs since 60 s and does not answer: localhost:6379: timed out. Its last output:\n(the last 20 lines of server)" })
+            "localhost" null 6380 primary false
+        "#]],
     );
 }
 
@@ -162,12 +167,14 @@ fn a_server_that_keeps_ending_fails_and_is_tried_again_after_a_change() {
         host.settle::<Redis>(ID),
         &host,
         expect![[r#"
-        ensure server: exited
-        ensure server: running
-        resp as floci-az: (look)
-        Done
-        "localhost" 6379 6380 primary true
-    "#]],
+            ensure server: exited
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            publish [6380]
+            resp as floci-az: INFO replication
+            Done
+            "localhost" 6379 6380 primary true
+        "#]],
     );
 }
 
@@ -181,18 +188,18 @@ fn a_server_that_ends_while_nobody_looks_fails_too() {
         host.settle::<Redis>(ID),
         &host,
         expect![[r#"
-        allocate redis: 6379
-        ensure server: running
-        resp as floci-az: (look)
-        ensure server: running
-        resp as floci-az: (look)
-        ensure server: running
-        resp as floci-az: (look)
-        ensure server: running
-        resp as floci-az: (look)
-        Failed(Fault { code: "CacheServerExited", message: "the cache's server was started 3 times and ended each time: connection refused. Its last output:\n(the last 20 lines of server)" })
-        "localhost" null 6380 primary false
-    "#]],
+            allocate redis: 6379
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            Failed(Fault { code: "CacheServerExited", message: "the cache's server was started 3 times and ended each time: connection refused. Its last output:\n(the last 20 lines of server)" })
+            "localhost" null 6380 primary false
+        "#]],
     );
 }
 
@@ -206,20 +213,28 @@ fn a_port_that_another_program_has_is_passed_over() {
         host.settle::<Redis>(ID),
         &host,
         expect![[r#"
-        allocate redis: 6379
-        ensure server: PortInUse
-        remove server
-        release redis
-        allocate redis: 6381
-        ensure server: exited
-        remove server
-        release redis
-        allocate redis: 6382
-        ensure server: running
-        resp as floci-az: (look)
-        Done
-        "localhost" 6382 6380 primary true
-    "#]],
+            allocate redis: 6379
+            ensure server: PortInUse
+            remove server
+            release server-inner
+            release server-public
+            release server-bus
+            release redis
+            allocate redis: 6381
+            ensure server: exited
+            remove server
+            release server-inner
+            release server-public
+            release server-bus
+            release redis
+            allocate redis: 6382
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            publish [6380]
+            resp as floci-az: INFO replication
+            Done
+            "localhost" 6382 6380 primary true
+        "#]],
     );
 }
 
@@ -234,17 +249,23 @@ fn when_every_port_is_taken_the_failure_names_them() {
         host.settle::<Redis>(ID),
         &host,
         expect![[r#"
-        allocate redis: 6379
-        ensure server: PortInUse
-        remove server
-        release redis
-        allocate redis: 6381
-        ensure server: PortInUse
-        remove server
-        release redis
-        Failed(Fault { code: "PortRangeExhausted", message: "no port is free between 6379 and 6381; other programs listen on 6379, 6381" })
-        "localhost" null 6380 primary false
-    "#]],
+            allocate redis: 6379
+            ensure server: PortInUse
+            remove server
+            release server-inner
+            release server-public
+            release server-bus
+            release redis
+            allocate redis: 6381
+            ensure server: PortInUse
+            remove server
+            release server-inner
+            release server-public
+            release server-bus
+            release redis
+            Failed(Fault { code: "PortRangeExhausted", message: "no port is free between 6379 and 6381; other programs listen on 6379, 6381" })
+            "localhost" null 6380 primary false
+        "#]],
     );
 }
 
@@ -286,12 +307,12 @@ fn a_server_that_has_lost_its_administrator_is_restarted_once() {
         host.reconcile::<Redis>(ID),
         &host,
         expect![[r#"
-        ensure server: running
-        resp as floci-az: (look)
-        restart server
-        Wait { after: 20ms, reason: "the server was restarted to read its users again" }
-        "localhost" 6379 6380 primary true
-    "#]],
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            restart server
+            Wait { after: 20ms, reason: "the server was restarted to read its users again" }
+            "localhost" 6379 6380 primary true
+        "#]],
     );
     // As the restart does.
     valkey.borrow_mut().users.clear();
@@ -299,11 +320,12 @@ fn a_server_that_has_lost_its_administrator_is_restarted_once() {
         host.reconcile::<Redis>(ID),
         &host,
         expect![[r#"
-        ensure server: running
-        resp as floci-az: (look)
-        Done
-        "localhost" 6379 6380 primary true
-    "#]],
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: INFO replication
+            Done
+            "localhost" 6379 6380 primary true
+        "#]],
     );
 
     valkey.borrow_mut().users.insert("floci-az".to_owned(), None);
@@ -311,14 +333,14 @@ fn a_server_that_has_lost_its_administrator_is_restarted_once() {
         host.settle::<Redis>(ID),
         &host,
         expect![[r#"
-        ensure server: running
-        resp as floci-az: (look)
-        restart server
-        ensure server: running
-        resp as floci-az: (look)
-        Failed(Fault { code: "CacheServerRefused", message: "the cache's server does not know its administrator, not even after a restart: WRONGPASS invalid username-password pair or user is disabled." })
-        "localhost" 6379 6380 primary true
-    "#]],
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            restart server
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            Failed(Fault { code: "CacheServerRefused", message: "the cache's server does not know its administrator, not even after a restart: WRONGPASS invalid username-password pair or user is disabled." })
+            "localhost" 6379 6380 primary true
+        "#]],
     );
 }
 
@@ -337,15 +359,16 @@ fn a_change_is_applied_to_the_running_server() {
         host.reconcile::<Redis>(ID),
         &host,
         expect![[r#"
-        ensure server: running
-        resp as floci-az: (look)
-        resp as floci-az: CONFIG SET maxmemory 268435456, CONFIG GET maxmemory
-        resp as floci-az: CONFIG SET maxmemory-policy allkeys-lru, CONFIG GET maxmemory-policy
-        resp as floci-az: CONFIG SET notify-keyspace-events KEA, CONFIG GET notify-keyspace-events
-        resp as floci-az: CONFIG SET maxclients 1000, CONFIG GET maxclients
-        Done
-        "localhost" 6379 6380 primary true
-    "#]],
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: CONFIG SET maxmemory 268435456, CONFIG GET maxmemory
+            resp as floci-az: CONFIG SET maxmemory-policy allkeys-lru, CONFIG GET maxmemory-policy
+            resp as floci-az: CONFIG SET notify-keyspace-events KEA, CONFIG GET notify-keyspace-events
+            resp as floci-az: CONFIG SET maxclients 1000, CONFIG GET maxclients
+            resp as floci-az: INFO replication
+            Done
+            "localhost" 6379 6380 primary true
+        "#]],
     );
     // A server shows the flags in its own order.
     valkey.borrow_mut().parameters.insert("notify-keyspace-events".to_owned(), "AKE".to_owned());
@@ -353,11 +376,12 @@ fn a_change_is_applied_to_the_running_server() {
         host.reconcile::<Redis>(ID),
         &host,
         expect![[r#"
-        ensure server: running
-        resp as floci-az: (look)
-        Done
-        "localhost" 6379 6380 primary true
-    "#]],
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: INFO replication
+            Done
+            "localhost" 6379 6380 primary true
+        "#]],
     );
     let logged: Vec<String> = host.lines().into_iter().map(|(_, line)| line).collect();
     assert_eq!(logged, Vec::<String>::new(), "C0 fits, and a cache says once that it gets less");
@@ -379,13 +403,13 @@ fn a_value_that_the_server_refuses_fails_the_operation() {
         host.settle::<Redis>(ID),
         &host,
         expect![[r#"
-        ensure server: running
-        resp as floci-az: (look)
-        resp as floci-az: CONFIG SET maxmemory 268435456, CONFIG GET maxmemory
-        resp as floci-az: CONFIG SET maxmemory-policy allkeys-lru, CONFIG GET maxmemory-policy
-        Failed(Fault { code: "CacheServerRefused", message: "the cache's server did not take 'CONFIG SET maxmemory-policy allkeys-lru': ERR CONFIG SET failed - can't set 'maxmemory-policy'" })
-        "localhost" 6379 6380 primary true
-    "#]],
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: CONFIG SET maxmemory 268435456, CONFIG GET maxmemory
+            resp as floci-az: CONFIG SET maxmemory-policy allkeys-lru, CONFIG GET maxmemory-policy
+            Failed(Fault { code: "CacheServerRefused", message: "the cache's server did not take 'CONFIG SET maxmemory-policy allkeys-lru': ERR CONFIG SET failed - can't set 'maxmemory-policy'" })
+            "localhost" 6379 6380 primary true
+        "#]],
     );
     // The number of clients is up to the machine.
     valkey.borrow_mut().immutable.remove("maxmemory-policy");
@@ -438,23 +462,31 @@ fn a_cache_follows_when_mocked_is_switched() {
         host.reconcile::<Redis>(ID),
         &host,
         expect![[r#"
-        allocate redis: 6379
-        ensure server: running
-        resp as floci-az: (look)
-        Done
-        "localhost" 6379 6380 primary true
-    "#]],
+            allocate redis: 6379
+            ensure server: running
+            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            publish [6380]
+            resp as floci-az: INFO replication
+            Done
+            "localhost" 6379 6380 primary true
+        "#]],
     );
     host.set("mocked", "true");
     check(
         host.reconcile::<Redis>(ID),
         &host,
         expect![[r#"
-        remove server
-        release redis
-        Done
-        "localhost" 6379 6380 primary true
-    "#]],
+            withdraw
+            remove import
+            release import
+            remove server
+            release server-inner
+            release server-public
+            release server-bus
+            release redis
+            Done
+            "localhost" 6379 6380 primary true
+        "#]],
     );
 }
 
@@ -465,7 +497,19 @@ fn a_deleted_cache_leaves_nothing() {
     host.settle::<Redis>(ID);
     host.journal();
     assert_eq!(host.delete::<Redis>(ID), Next::Done);
-    assert_eq!(host.journal(), ["remove server", "release redis"]);
+    assert_eq!(
+        host.journal(),
+        [
+            "withdraw",
+            "remove import",
+            "release import",
+            "remove server",
+            "release server-inner",
+            "release server-public",
+            "release server-bus",
+            "release redis"
+        ]
+    );
     assert_eq!(host.held_ports(ID), []);
     assert!(host.spec(ID, "server").is_none() && host.stored(ID).is_none());
 }

@@ -324,18 +324,18 @@ fn reserved_memory_follows_the_size_unless_it_was_chosen() {
 #[test]
 fn only_what_the_server_needs_is_work() {
     let host = FakeHost::of::<Redis>();
-    host.answer(|_, command| {
+    // Takes what it is given.
+    let mut parameters = std::collections::BTreeMap::new();
+    host.answer(move |_, command| {
         Ok(match command.to_string().split(' ').collect::<Vec<_>>().as_slice() {
-            ["CONFIG", "GET", name] => floci_az_sdk::Reply::Aggregate(json!([
-                name,
-                match *name {
-                    "maxmemory" => "262144000",
-                    "maxmemory-policy" => "volatile-lru",
-                    "timeout" => "0",
-                    "maxclients" => "256",
-                    _ => "",
-                }
-            ])),
+            ["INFO", "replication"] => floci_az_sdk::Reply::text("role:master"),
+            ["CONFIG", "SET", name, value] => {
+                parameters.insert((*name).to_owned(), (*value).to_owned());
+                floci_az_sdk::Reply::text("OK")
+            }
+            ["CONFIG", "GET", name] => {
+                floci_az_sdk::Reply::Aggregate(json!([name, parameters.get(*name).cloned().unwrap_or_default()]))
+            }
             _ => floci_az_sdk::Reply::text("OK"),
         })
     });

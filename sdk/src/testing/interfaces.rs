@@ -232,7 +232,7 @@ impl Resp for FakeHost {
             return Err(Fault::new("ConnectionFailed", format!("the workload '{}' is not running", endpoint.workload)));
         }
         let mut server = self.server.borrow_mut();
-        commands.iter().map(|command| server(credentials, command)).collect()
+        commands.iter().map(|command| server(endpoint, credentials, command)).collect()
     }
 }
 

@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use crate::{
-    Command, Credentials, Fault, Level, Manifest, Provider, Reply, Resource, ResourceId, Route, WorkloadSpec,
+    Command, Credentials, Endpoint, Fault, Level, Manifest, Provider, Reply, Resource, ResourceId, Route, WorkloadSpec,
     WorkloadState,
 };
 
@@ -50,7 +50,7 @@ pub struct FakeHost {
     lines: RefCell<Vec<(Level, String)>>,
 }
 
-type Server = dyn FnMut(Option<&Credentials<'_>>, &Command) -> Result<Reply, Fault>;
+type Server = dyn FnMut(&Endpoint<'_>, Option<&Credentials<'_>>, &Command) -> Result<Reply, Fault>;
 /// Owner in lower case, and name.
 type Key = (String, String);
 
@@ -110,7 +110,7 @@ impl FakeHost {
             workloads: RefCell::default(),
             routes: RefCell::default(),
             script: RefCell::default(),
-            server: RefCell::new(Box::new(|_, command| match command.arguments() {
+            server: RefCell::new(Box::new(|_, _, command| match command.arguments() {
                 [ping] if ping.eq_ignore_ascii_case(b"PING") => Ok(Reply::text("PONG")),
                 _ => Ok(Reply::text("OK")),
             })),
@@ -139,7 +139,15 @@ impl FakeHost {
     }
 
     /// How the server behind the workloads answers a command that comes with these credentials.
-    pub fn answer(&self, server: impl FnMut(Option<&Credentials<'_>>, &Command) -> Result<Reply, Fault> + 'static) {
+    pub fn answer(&self, mut server: impl FnMut(Option<&Credentials<'_>>, &Command) -> Result<Reply, Fault> + 'static) {
+        self.answer_each(move |_, credentials, command| server(credentials, command));
+    }
+
+    /// As [`FakeHost::answer`], where it matters which server is asked.
+    pub fn answer_each(
+        &self,
+        server: impl FnMut(&Endpoint<'_>, Option<&Credentials<'_>>, &Command) -> Result<Reply, Fault> + 'static,
+    ) {
         *self.server.borrow_mut() = Box::new(server);
     }
 

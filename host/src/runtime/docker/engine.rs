@@ -15,13 +15,14 @@ use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, CreateImageInfo, EventMessage, ImageInspect, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions,
-    ListContainersOptionsBuilder, ListVolumesOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
-    RemoveVolumeOptions, RestartContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
-    UploadToContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder,
+    EventsOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, ListVolumesOptionsBuilder,
+    LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions, RestartContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptionsBuilder, UploadToContainerOptionsBuilder,
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::super::RuntimeError;
@@ -110,6 +111,36 @@ impl Engine {
         let request =
             self.docker.upload_to_container(container, Some(options), bollard::body_full(Bytes::from(archive)));
         self.call(format!("writing files into the container {container}"), WORK, request).await
+    }
+
+    /// As [`Engine::upload`], of an archive that is read while it travels.
+    pub async fn upload_stream(
+        &self,
+        container: &str,
+        folder: &str,
+        archive: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    ) -> Result<(), EngineError> {
+        let options = UploadToContainerOptionsBuilder::new().path(folder).build();
+        let request = self.docker.upload_to_container(container, Some(options), bollard::body_try_stream(archive));
+        self.call(format!("writing a file into the container {container}"), WORK, request).await
+    }
+
+    /// A file of the container, which need not run, as a tar archive that is written to `archive`. None if there is none.
+    pub async fn download(
+        &self,
+        container: &str,
+        path: &str,
+        archive: &mut (impl AsyncWrite + Unpin),
+    ) -> Result<Option<()>, EngineError> {
+        let options = DownloadFromContainerOptionsBuilder::new().path(path).build();
+        let mut pieces = Box::pin(self.docker.download_from_container(container, Some(options)));
+        let copying = async {
+            while let Some(piece) = pieces.next().await.transpose()? {
+                archive.write_all(&piece).await?;
+            }
+            Ok(archive.flush().await?)
+        };
+        found(self.call(format!("reading a file of the container {container}"), WORK, copying).await)
     }
 
     pub async fn start(&self, container: &str) -> Result<(), EngineError> {

@@ -16,6 +16,7 @@ mod reach;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::time::Duration;
 
 use floci_az_contract::{PortSpec, WorkloadSpec};
@@ -128,6 +129,31 @@ impl DockerRuntime {
             Ok(output) => Ok(output::tail(&output, lines)),
             Err(EngineError::Refused { status: 404, .. }) => Err(RuntimeError::no_workload(key)),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    pub async fn read(&self, key: &WorkloadKey, file: &str) -> Result<File, RuntimeError> {
+        let name = self.name(key);
+        if self.engine.inspect(&name).await?.is_none() {
+            return Err(RuntimeError::no_workload(key));
+        }
+        let unpacked = |cause| EngineError::Unsent { container: name.clone(), cause };
+        let mut archive = tokio::fs::File::from_std(tempfile::tempfile().map_err(unpacked)?);
+        let path = format!("{}/{file}", container::DATA);
+        self.engine.download(&name, &path, &mut archive).await?.ok_or_else(|| RuntimeError::no_file(key, file))?;
+        let archive = archive.into_std().await;
+        let unpacking = tokio::task::spawn_blocking(move || files::only_file(archive));
+        let content = unpacking.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic))).map_err(unpacked)?;
+        content.ok_or_else(|| RuntimeError::no_file(key, file))
+    }
+
+    pub async fn write(&self, key: &WorkloadKey, file: &str, content: File) -> Result<(), RuntimeError> {
+        let name = self.name(key);
+        let archive = files::archive_of_one(file, content)
+            .map_err(|cause| EngineError::Unsent { container: name.clone(), cause })?;
+        match self.engine.upload_stream(&name, container::DATA, archive).await {
+            Err(EngineError::Refused { status: 404, .. }) => Err(RuntimeError::no_workload(key)),
+            other => Ok(other?),
         }
     }
 

@@ -19,6 +19,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Flock, FlockOffsetType, FlockType, Pid};
 use serde::{Deserialize, Serialize};
 
@@ -131,6 +132,29 @@ impl Folder {
             self.replace(&path, content.as_bytes())?;
         }
         Ok(())
+    }
+
+    /// A file of the program's. Not through a link: the program is not to be trusted with what it points at.
+    pub fn open_data(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::open(self.data().join(name), flags, Mode::empty())?);
+        match file.metadata()?.is_file() {
+            true => Ok(file),
+            false => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("'{name}' is no file"))),
+        }
+    }
+
+    /// There whole or not at all. Takes as long as it is large.
+    pub fn set_data(&self, name: &str, mut content: File) -> io::Result<()> {
+        let new = self.data().join(format!(".new-{name}"));
+        remove_all(&new)?;
+        let mut written = || {
+            let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new)?;
+            io::copy(&mut content, &mut file)?;
+            file.sync_all()?;
+            fs::rename(&new, self.data().join(name))
+        };
+        written().inspect_err(|_| _ = remove_all(&new))
     }
 
     pub fn life(&self) -> io::Result<Life> {

@@ -14,6 +14,7 @@ mod spawn;
 mod stop;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -163,6 +164,24 @@ impl ProcessRuntime {
         let folder = self.folder(key);
         folder.record().ok_or_else(|| RuntimeError::no_workload(key))?;
         folder.tail(lines).map_err(|error| failed("read", key, error))
+    }
+
+    pub async fn read(&self, key: &WorkloadKey, file: &str) -> Result<File, RuntimeError> {
+        let folder = self.folder(key);
+        folder.record().ok_or_else(|| RuntimeError::no_workload(key))?;
+        folder.open_data(file).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => RuntimeError::no_file(key, file),
+            _ => failed("read", key, error),
+        })
+    }
+
+    pub async fn write(&self, key: &WorkloadKey, file: &str, content: File) -> Result<(), RuntimeError> {
+        let folder = self.folder(key);
+        folder.record().ok_or_else(|| RuntimeError::no_workload(key))?;
+        let name = file.to_owned();
+        let copying = tokio::task::spawn_blocking(move || folder.set_data(&name, content));
+        let copied = copying.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        copied.map_err(|error| failed("written to", key, error))
     }
 
     pub async fn list(&self) -> Result<Vec<WorkloadKey>, RuntimeError> {

@@ -86,6 +86,14 @@ impl Valkey {
                 }
                 Reply::text("OK")
             }
+            ["ACL", "SETUSER", "floci-az", "~*", ..] => Reply::text("OK"),
+            ["ACL", "USERS"] => Reply::Aggregate(json!(self.users.keys().collect::<Vec<_>>())),
+            ["ACL", "DELUSER", names @ ..] => {
+                self.users.retain(|name, _| !names.contains(&name.as_str()));
+                Reply::Integer(1)
+            }
+            ["INFO", "replication"] => Reply::text("# Replication\r\nrole:master\r\n"),
+            ["FLUSHALL", "ASYNC"] => Reply::text("OK"),
             ["CONFIG", "GET", name] => Reply::Aggregate(json!([name, self.parameters.get(*name)])),
             ["CONFIG", "SET", name, ..] if self.immutable.contains(*name) => {
                 Reply::Error(format!("ERR CONFIG SET failed - can't set '{name}'"))

@@ -1,35 +1,21 @@
-//! `listKeys` and `regenerateKey` of a cache, `checkNameAvailability` of the provider.
+//! `regenerateKey`: a new key, which works when the answer arrives.
 
 use floci_az_sdk::WorkloadState;
 use floci_az_sdk::prelude::*;
 
-use crate::access::Access;
+use crate::access::{self, Access};
 use crate::administration::{Administration, Login};
 use crate::cache::Cache;
+use crate::children::Children;
 use crate::keys::{KeyType, Keys};
 use crate::member::{invalid, shown};
-use crate::name;
+use crate::nodes;
 use crate::private::Private;
-use crate::server::{self, PORT, SERVER};
+use crate::reconcile;
 use crate::settings::{Backing, Settings};
 
-pub fn invoke(call: &ActionCall, host: &dyn Host) -> Result<Answer, Rejection> {
-    if call.action == "checkNameAvailability" {
-        return name::check_availability(&call.body, host);
-    }
-    let resource = call.resource()?;
-    match call.action.as_str() {
-        "listKeys" => Ok(Answer::ok(Private::of(&resource.state)?.keys.to_json())),
-        "regenerateKey" => regenerate(resource, key_type(&call.body)?, host),
-        other => Err(Rejection::bad_request(
-            "ActionNotSupported",
-            format!("'{other}' is not an action of {}", resource.resource_type),
-        )),
-    }
-}
-
 /// `{"keyType": "Primary"}`, in any casing.
-fn key_type(body: &Value) -> Result<KeyType, Rejection> {
+pub fn key_type(body: &Value) -> Result<KeyType, Rejection> {
     let value = body.get("keyType").unwrap_or(&Value::Null);
     match value.as_str().map(str::to_ascii_lowercase).as_deref() {
         Some("primary") => Ok(KeyType::Primary),
@@ -40,7 +26,7 @@ fn key_type(body: &Value) -> Result<KeyType, Rejection> {
 
 /// The new key is stored only after it works and the old one does not. Should anything fail on the way, the server gets
 /// its old keys back; should the gateway die on the way, the next reconcile does that.
-fn regenerate(resource: &Resource, which: KeyType, host: &dyn Host) -> Result<Answer, Rejection> {
+pub fn regenerate(resource: &Resource, which: KeyType, host: &dyn Host) -> Result<Answer, Rejection> {
     let settings = Settings::read(host)?;
     let old = Private::of(&resource.state)?;
     let new = Private { keys: old.keys.with_new(which)?, ..old.clone() };
@@ -67,26 +53,39 @@ fn rotate(
     let id = &resource.id;
     let cache = Cache::read(&resource.state.document, None)
         .map_err(|rejection| Fault::new("DocumentUnreadable", rejection.to_string()))?;
-    let port = match host.workloads().inspect(id, SERVER)? {
-        Some(workload) if matches!(workload.state, WorkloadState::Running { .. }) => {
-            host.ports().allocate(id, PORT, settings.ports.clone(), &[settings.ssl_port])?
+    let children = Children::read(id, host)?;
+    let (access, users) = (Access::of(&cache), |private: &Private| access::users(&cache, private, &children));
+    let places = nodes::places(&cache);
+    let servers: Vec<Administration<'_>> =
+        places.iter().map(|place| Administration::of(id, &place.workload, host, old)).collect();
+    for server in &servers {
+        match host.workloads().inspect(id, server.workload)? {
+            Some(workload) if matches!(workload.state, WorkloadState::Running { .. }) => {}
+            Some(_) => return Err(Fault::new("CacheServerNotRunning", "its server does not run")),
+            None => return Err(Fault::new("CacheServerNotRunning", "it has no server yet")),
         }
-        Some(_) => return Err(Fault::new("CacheServerNotRunning", "its server does not run")),
-        None => return Err(Fault::new("CacheServerNotRunning", "it has no server yet")),
-    };
-    let access = Access::of(&cache);
-    let administration = Administration::of(id, host, old);
-    let applied = administration.admit(access, &new.keys).and_then(|()| {
-        verify(&administration, access, old.keys.get(which), &new.keys, which)?;
-        // The ACL file, so that the key survives a restart.
-        host.workloads().ensure(id, &server::spec(&cache, new, settings, port))
+    }
+    let applied = servers.iter().try_for_each(|server| {
+        server.admit(&users(new))?;
+        verify(server, access, old.keys.get(which), &new.keys, which)
     });
+    // The ACL files, so that the key survives a restart.
+    let applied = applied.and_then(|()| reconcile::write_users(id, &cache, new, &children, settings, host));
     match applied {
+        Ok(Work::Settled) => {
+            // Clients are told apart by their keys where many caches share a port.
+            match reconcile::publish(id, &cache, new, &children, settings, host) {
+                Ok(()) => Ok(Work::Settled),
+                Err(fault) => {
+                    host.log().write(Level::Warn, &format!("the new key is not known to the gateway yet: {fault}"));
+                    Ok(Work::Reconcile)
+                }
+            }
+        }
         // Another image or memory limit may have been set in the meantime: then it is being replaced now.
-        Ok(workload) if matches!(workload.state, WorkloadState::Running { .. }) => Ok(Work::Settled),
-        Ok(_) => Ok(Work::Reconcile),
+        Ok(Work::Reconcile) => Ok(Work::Reconcile),
         Err(fault) => {
-            if let Err(second) = administration.admit(access, &old.keys) {
+            for second in servers.iter().filter_map(|server| server.admit(&users(old)).err()) {
                 let message = format!("the old keys could not be restored, the next reconcile does it: {second}");
                 host.log().write(Level::Warn, &message);
             }
