@@ -36,3 +36,4 @@ mod refusals;
 mod rules;
 mod secrets;
 mod settings;
+mod tls;

@@ -10,6 +10,7 @@ use crate::keys::{KeyType, Keys};
 use crate::member::{invalid, shown};
 use crate::name;
 use crate::private::Private;
+use crate::reconcile::publish;
 use crate::server::{self, PORT, SERVER};
 use crate::settings::{Backing, Settings};
 
@@ -80,6 +81,11 @@ fn rotate(
         verify(&administration, access, old.keys.get(which), &new.keys, which)?;
         // The ACL file, so that the key survives a restart.
         host.workloads().ensure(id, &server::spec(&cache, new, settings, port))
+    });
+    // Over TLS, too, the new key is in force when the answer arrives.
+    let applied = applied.and_then(|workload| {
+        publish(id, &cache, new, settings, host)?;
+        Ok(workload)
     });
     match applied {
         // Another image or memory limit may have been set in the meantime: then it is being replaced now.

@@ -1,7 +1,8 @@
 //! What the plugin says of itself.
 
 use floci_az_sdk::{
-    Kind, Manifest, Purpose, ResourceType, Setting, json, manifest as of, reads, resource_type, setting, writes,
+    Kind, Listener, Manifest, Protocol, Purpose, ResourceType, Setting, json, manifest as of, reads, resource_type,
+    setting, writes,
 };
 
 use crate::server::PROGRAMS;
@@ -49,6 +50,7 @@ pub fn manifest() -> Manifest {
     Manifest {
         programs: PROGRAMS.map(str::to_owned).to_vec(),
         settings: settings(),
+        listeners: vec![Listener { setting: "ssl-port".to_owned(), protocol: Protocol::Resp }],
         actions: vec![reads("checkNameAvailability")],
         ..of("Microsoft.Cache", "redis", [redis])
     }
@@ -123,8 +125,9 @@ fn settings() -> Vec<Setting> {
             Kind::Port,
             "6380",
             [
-                "The port that caches show as sslPort, and that no cache listens on without TLS.",
-                "Clients that read sslPort connect to it. No TLS is served yet; the port is kept free for it.",
+                "The port on which the gateway serves every cache over TLS, and that caches show as sslPort.",
+                "Which cache a client wants is told by the name that it asks for in TLS, else by its access key. While \
+                 another program has the port, or tls.enabled is false, caches are reached without TLS only.",
                 "ssl-port: 16380",
             ],
         ),

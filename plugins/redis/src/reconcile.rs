@@ -3,16 +3,18 @@
 //! Each call looks at everything again: port, workload, answers, configuration, keys. So it makes no difference whether
 //! a cache is created, was changed, or its server died, and a crash between two steps is repaired by the next one.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use floci_az_sdk::prelude::*;
-use floci_az_sdk::{Workload, WorkloadState};
+use floci_az_sdk::{Backend, Entry, Protocol, Route, Workload, WorkloadState};
 
 use crate::access::Access;
 use crate::administration::{Administration, Applied};
 use crate::cache::Cache;
 use crate::document::document;
 use crate::finalize;
+use crate::keys::digest;
 use crate::private::{Private, Repair, Server};
 use crate::server::{self, PORT, SERVER};
 use crate::settings::{Backing, Settings};
@@ -56,6 +58,9 @@ fn step(id: &ResourceId, state: &mut State, host: &dyn Host) -> Result<Next, Fau
 fn withdraw(id: &ResourceId, private: &mut Private, host: &dyn Host) -> Next {
     if private.server == Server::Absent {
         return Next::Done;
+    }
+    if let Err(fault) = host.ingress().withdraw(id) {
+        host.log().write(Level::Warn, &format!("the route of a mocked cache is not withdrawn: {fault}"));
     }
     match finalize::remove(id, host) {
         Ok(()) => private.server = Server::Absent,
@@ -153,6 +158,7 @@ fn talk(
             private.exits = workload.exits;
             private.repair = Repair::NotNeeded;
             private.refused_ports.clear();
+            publish(id, cache, private, settings, host)?;
             Ok(Next::Done)
         }
         Applied::Loading => Ok(Next::wait(LOADING, "the server reads its data")),
@@ -164,6 +170,33 @@ fn talk(
         Applied::Silent(why) => exited(workload, &why, STARTING, private)
             .map_err(|fault| Fault::new(fault.code, format!("{}. {}", fault.message, last_output(id, host)))),
         Applied::Stranger(why) => reintroduce(id, private, host, &why),
+    }
+}
+
+/// The way in over TLS: by the cache's names, or by its keys.
+pub fn publish(
+    id: &ResourceId,
+    cache: &Cache,
+    private: &Private,
+    settings: &Settings,
+    host: &dyn Host,
+) -> Result<(), Fault> {
+    let keys = [&private.keys.primary, &private.keys.secondary];
+    let to = Backend { workload: SERVER.to_owned(), port: PORT.to_owned() };
+    let name = id.name().to_lowercase();
+    let route = Route {
+        hosts: vec![format!("{name}.redis.cache.windows.net"), format!("{name}.localhost")],
+        entries: BTreeMap::from([(settings.ssl_port, Entry { protocol: Protocol::Resp, tls: true, plain: false, to })]),
+        keys: if Access::of(cache) == Access::Keys { keys.map(|key| digest(key)).to_vec() } else { Vec::new() },
+        ..Route::default()
+    };
+    match host.ingress().publish(id, &route) {
+        // The cache works without; and it may be the port of another gateway, whose clients are not ours.
+        Err(fault) if fault.is("PortInUse") => {
+            host.log().write(Level::Warn, &format!("clients cannot connect over TLS: {fault}"));
+            Ok(())
+        }
+        published => published,
     }
 }
 

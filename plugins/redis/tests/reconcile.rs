@@ -45,12 +45,13 @@ fn a_cache_is_created_in_one_step_and_one_connection() {
         host.reconcile::<Redis>(ID),
         &host,
         expect![[r#"
-        allocate redis: 6379
-        ensure server: running
-        resp as floci-az: (look)
-        Done
-        "localhost" 6379 6380 primary true
-    "#]],
+            allocate redis: 6379
+            ensure server: running
+            resp as floci-az: (look)
+            publish [6380]
+            Done
+            "localhost" 6379 6380 primary true
+        "#]],
     );
     // Again, nothing changes.
     check(
@@ -108,11 +109,12 @@ fn an_image_is_waited_for() {
         host.reconcile::<Redis>(ID),
         &host,
         expect![[r#"
-        ensure server: running
-        resp as floci-az: (look)
-        Done
-        "localhost" 6379 6380 primary true
-    "#]],
+            ensure server: running
+            resp as floci-az: (look)
+            publish [6380]
+            Done
+            "localhost" 6379 6380 primary true
+        "#]],
     );
 }
 
@@ -162,12 +164,13 @@ fn a_server_that_keeps_ending_fails_and_is_tried_again_after_a_change() {
         host.settle::<Redis>(ID),
         &host,
         expect![[r#"
-        ensure server: exited
-        ensure server: running
-        resp as floci-az: (look)
-        Done
-        "localhost" 6379 6380 primary true
-    "#]],
+            ensure server: exited
+            ensure server: running
+            resp as floci-az: (look)
+            publish [6380]
+            Done
+            "localhost" 6379 6380 primary true
+        "#]],
     );
 }
 
@@ -206,20 +209,21 @@ fn a_port_that_another_program_has_is_passed_over() {
         host.settle::<Redis>(ID),
         &host,
         expect![[r#"
-        allocate redis: 6379
-        ensure server: PortInUse
-        remove server
-        release redis
-        allocate redis: 6381
-        ensure server: exited
-        remove server
-        release redis
-        allocate redis: 6382
-        ensure server: running
-        resp as floci-az: (look)
-        Done
-        "localhost" 6382 6380 primary true
-    "#]],
+            allocate redis: 6379
+            ensure server: PortInUse
+            remove server
+            release redis
+            allocate redis: 6381
+            ensure server: exited
+            remove server
+            release redis
+            allocate redis: 6382
+            ensure server: running
+            resp as floci-az: (look)
+            publish [6380]
+            Done
+            "localhost" 6382 6380 primary true
+        "#]],
     );
 }
 
@@ -438,23 +442,25 @@ fn a_cache_follows_when_mocked_is_switched() {
         host.reconcile::<Redis>(ID),
         &host,
         expect![[r#"
-        allocate redis: 6379
-        ensure server: running
-        resp as floci-az: (look)
-        Done
-        "localhost" 6379 6380 primary true
-    "#]],
+            allocate redis: 6379
+            ensure server: running
+            resp as floci-az: (look)
+            publish [6380]
+            Done
+            "localhost" 6379 6380 primary true
+        "#]],
     );
     host.set("mocked", "true");
     check(
         host.reconcile::<Redis>(ID),
         &host,
         expect![[r#"
-        remove server
-        release redis
-        Done
-        "localhost" 6379 6380 primary true
-    "#]],
+            withdraw
+            remove server
+            release redis
+            Done
+            "localhost" 6379 6380 primary true
+        "#]],
     );
 }
 

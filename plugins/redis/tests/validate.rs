@@ -260,7 +260,7 @@ fn a_name_is_a_dns_label_and_taken_once() {
             .to_vec();
     expect![[r#"
         My-Cache-1 is accepted
-        409 NameNotAvailable: An error occured when trying to reserve the DNS name for the cache instance. This may be a temporary issue if a cache instance of this name was recently deleted. Please choose a different name or try again later.
+        409 NameNotAvailable: An error occured when trying to reserve the DNS name for the cache instance. This may be a temporary issue if a cache instance of this name was recently deleted. Please choose a different name or try again later. The name is that of '/subscriptions/s/resourceGroups/g/providers/Microsoft.Cache/redis/My-Cache-1'.
         400 InvalidRequestBody: The value of the parameter 'name' is invalid. The name of a cache has 1 to 63 letters, digits and hyphens; it begins and ends with a letter or a digit, and has no two hyphens in a row. (name)
         400 InvalidRequestBody: The value of the parameter 'name' is invalid. The name of a cache has 1 to 63 letters, digits and hyphens; it begins and ends with a letter or a digit, and has no two hyphens in a row. (name)
         400 InvalidRequestBody: The value of the parameter 'name' is invalid. The name of a cache has 1 to 63 letters, digits and hyphens; it begins and ends with a letter or a digit, and has no two hyphens in a row. (name)
