@@ -38,4 +38,5 @@ mod refusals;
 mod rules;
 mod secrets;
 mod settings;
+mod tls;
 mod versions;
