@@ -24,6 +24,7 @@ macro_rules! on_each_runtime {
 }
 
 mod arm;
+mod children;
 mod clients;
 mod core;
 mod faults;
