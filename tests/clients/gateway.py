@@ -39,7 +39,7 @@ class Gateway:
         # Where caches may be exported to.
         self.transfers = self.folder / "transfers"
         self.transfers.mkdir()
-        self.port, self.tls_port, *ports = free_ports(2 + CACHES + NODES)
+        self.port, tls_port, *ports = free_ports(2 + CACHES + NODES)
         caches, nodes = ports[:CACHES], ports[CACHES:]
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("FLOCI_AZ_")}
         path = inherited.get("PATH", os.defpath)
@@ -55,7 +55,7 @@ class Gateway:
             "FLOCI_AZ_SERVICES_REDIS_NODE_BASE_PORT": str(nodes[0]),
             "FLOCI_AZ_SERVICES_REDIS_NODE_MAX_PORT": str(nodes[-1]),
             "FLOCI_AZ_TRANSFERS_FOLDER": str(self.transfers),
-            "FLOCI_AZ_SERVICES_REDIS_SSL_PORT": str(self.tls_port),
+            "FLOCI_AZ_SERVICES_REDIS_SSL_PORT": str(tls_port),
             **settings,
         }
         self.log = self.folder / "gateway.log"
