@@ -88,24 +88,39 @@ async fn pieces_make_no_difference() {
 #[tokio::test]
 async fn with_one_route_there_is_nothing_to_choose_and_with_none_nothing_to_have() {
     let stage = Stage::new().await;
-    check(&stage, &[("localhost", "PING\r\nAUTH alpha-1\r\n")], expect![[r#"
+    check(
+        &stage,
+        &[("localhost", "PING\r\nAUTH alpha-1\r\n")],
+        expect![[r#"
         localhost PING\r\nAUTH alpha-1\r\n
           -NOAUTH Authentication required.
           -WRONGPASS invalid username-password pair or user is disabled.
-    "#]]).await;
+    "#]],
+    )
+    .await;
     stage.cache("alpha", |_| ()).await;
-    check(&stage, &[("localhost", "PING\r\nAUTH wrong\r\n"), ("beta.cache.test", "PING\r\n")], expect![[r#"
+    check(
+        &stage,
+        &[("localhost", "PING\r\nAUTH wrong\r\n"), ("beta.cache.test", "PING\r\n")],
+        expect![[r#"
         localhost PING\r\nAUTH wrong\r\n
           +alpha: PING
           +alpha: AUTH wrong
         beta.cache.test PING\r\n
           +alpha: PING
-    "#]]).await;
+    "#]],
+    )
+    .await;
     stage.ingress.withdraw("alpha").await;
-    check(&stage, &[("alpha.cache.test", "AUTH alpha-1\r\n")], expect![[r#"
+    check(
+        &stage,
+        &[("alpha.cache.test", "AUTH alpha-1\r\n")],
+        expect![[r#"
         alpha.cache.test AUTH alpha-1\r\n
           -WRONGPASS invalid username-password pair or user is disabled.
-    "#]]).await;
+    "#]],
+    )
+    .await;
 }
 
 /// Each name has a certificate of its own, which a client verifies that takes no wildcards of top-level names.
