@@ -60,13 +60,14 @@ impl Gateway {
     /// Not started yet.
     pub fn prepare(runtime: Runtime, variables: &[(&str, &str)]) -> Gateway {
         let folder = tempfile::Builder::new().prefix("floci-az-test-").tempdir().unwrap();
-        let [port, first] = [free_ports(1), free_ports(PORTS)];
+        let [port, first, tls_port] = [free_ports(1), free_ports(PORTS), free_ports(1)];
         let mut all: BTreeMap<String, String> = [
             ("FLOCI_AZ_PORT", port.to_string()),
             ("FLOCI_AZ_RUNTIME", runtime.as_str().to_owned()),
             ("FLOCI_AZ_STORAGE_PERSISTENT_PATH", folder.path().join("data").display().to_string()),
             ("FLOCI_AZ_SERVICES_REDIS_BASE_PORT", first.to_string()),
             ("FLOCI_AZ_SERVICES_REDIS_MAX_PORT", (first + PORTS - 1).to_string()),
+            ("FLOCI_AZ_SERVICES_REDIS_SSL_PORT", tls_port.to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
@@ -82,6 +83,11 @@ impl Gateway {
     pub fn range(&self) -> std::ops::RangeInclusive<u16> {
         let port = |name: &str| self.variables[name].parse().unwrap();
         port("FLOCI_AZ_SERVICES_REDIS_BASE_PORT")..=port("FLOCI_AZ_SERVICES_REDIS_MAX_PORT")
+    }
+
+    /// The port on which it serves all of them over TLS.
+    pub fn tls_port(&self) -> u16 {
+        self.variables["FLOCI_AZ_SERVICES_REDIS_SSL_PORT"].parse().unwrap()
     }
 
     /// The command, as it would be started.

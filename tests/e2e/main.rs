@@ -23,6 +23,7 @@ macro_rules! on_each_runtime {
     };
 }
 
+mod access;
 mod arm;
 mod clients;
 mod conformance;

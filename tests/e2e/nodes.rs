@@ -24,7 +24,7 @@ on_each_runtime! {
 }
 
 /// With a range of ports of its own for servers behind it, and a folder for backups.
-fn gateway(runtime: Runtime) -> Gateway {
+pub fn gateway(runtime: Runtime) -> Gateway {
     let mut gateway = Gateway::prepare(runtime, &[]);
     let first = free_ports(40);
     gateway.set("FLOCI_AZ_SERVICES_REDIS_NODE_BASE_PORT", &first.to_string());
@@ -51,7 +51,7 @@ fn created(gateway: &Gateway, name: &str, more: Value) -> Cache {
     cache
 }
 
-fn connected(cache: &Cache) -> Connection {
+pub fn connected(cache: &Cache) -> Connection {
     let mut found = None;
     wait_for("a connection", || {
         found = cache.connect(&cache.keys()[0]).ok();
