@@ -7,7 +7,7 @@ use floci_az_contract::ResourceType;
 use crate::config::Storage;
 use crate::gateway::Gateway;
 
-pub fn banner(gateway: &Gateway) -> String {
+pub async fn banner(gateway: &Gateway) -> String {
     let host = match gateway.address() {
         address if address.ip().is_loopback() || address.ip().is_unspecified() => {
             format!("localhost:{}", address.port())
@@ -28,6 +28,11 @@ pub fn banner(gateway: &Gateway) -> String {
     line("address", &address);
     if gateway.certificates().is_some() {
         line("", &format!("https://{host} (GET /_floci/tls-cert answers the certificate to trust)"));
+    }
+    for shared in gateway.shared_ports().await {
+        // `services.web.tls-port` is the service `web`'s.
+        let service = shared.setting.split('.').nth(1).unwrap_or_default();
+        line("", &format!("{service} over TLS on port {}", shared.port));
     }
     line("runtime", &format!("{runtime}: {reason}"));
     line("storage", &storage);

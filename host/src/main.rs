@@ -95,6 +95,16 @@ fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<
     runtime.block_on(work)
 }
 
+/// Each client of a workload takes two files, and systems allow a process a thousand unless it asks for more.
+fn allow_connections() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the number of open files could not be raised");
+    }
+}
+
 /// A reader that has gone away (`| head`) is no error.
 fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
@@ -147,12 +157,13 @@ async fn serve(file: Option<PathBuf>) -> anyhow::Result<()> {
         .with_target(false)
         .init();
 
+    allow_connections();
     let sources = Sources::read(file.as_deref(), std::env::vars_os());
     let gateway = Gateway::start(&sources).await?;
     let (close, closing) = watch::channel(false);
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened to")?;
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened to")?;
-    say(&banner(&gateway));
+    say(&banner(&gateway).await);
     let mut running = tokio::spawn(gateway.run(closing));
     let mut asked = async || tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} };
 

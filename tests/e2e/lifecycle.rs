@@ -30,7 +30,7 @@ fn a_cache_is_created_used_rotated_and_deleted(runtime: Runtime) {
 
     let ready = cache.settled("Succeeded").body;
     assert_eq!(ready["properties"]["hostName"], "localhost");
-    assert_eq!(ready["properties"]["sslPort"], 6380);
+    assert_eq!(ready["properties"]["sslPort"], gateway.tls_port());
     assert_eq!(ready["properties"]["accessKeys"], Value::Null);
     assert!(gateway.range().contains(&cache.port()));
 

@@ -39,4 +39,5 @@ mod refusals;
 mod rules;
 mod secrets;
 mod settings;
+mod tls;
 mod versions;
