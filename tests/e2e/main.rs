@@ -25,6 +25,7 @@ macro_rules! on_each_runtime {
 
 mod access;
 mod arm;
+mod children;
 mod clients;
 mod conformance;
 mod core;

@@ -249,3 +249,22 @@ pub fn url(request: &Request, path: &str, version: &str) -> String {
         utf8_percent_encode(version, NOT_IN_PATHS)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parameters_of_a_url_are_an_object_without_its_version() {
+        for (query, parameters) in [
+            (None, "null"),
+            (Some("api-version=2024-11-01"), "null"),
+            (Some("API-Version=2024-11-01&History=5&a=%22x%22"), r#"{"a":"\"x\"","history":"5"}"#),
+            (Some("a=1&a=2"), r#"{"a":"2"}"#),
+        ] {
+            let (headers, base) = (HeaderMap::new(), "http://localhost".to_owned());
+            let request = Request::new(Method::GET, "/", query, headers, base, Bytes::new());
+            assert_eq!(request.parameters(), parameters, "{query:?}");
+        }
+    }
+}
