@@ -19,6 +19,8 @@ on_each_runtime! {
     backups_travel_over_http,
     what_cannot_be_imported_leaves_the_cache_as_it_was,
     a_linked_cache_has_the_data_and_keeps_it_when_the_link_goes,
+    a_cluster_answers_redirections_that_clients_can_follow,
+    shards_come_and_go_without_losing_a_key,
 }
 
 /// With a range of ports of its own for servers behind it, and a folder for backups.
@@ -27,6 +29,7 @@ pub fn gateway(runtime: Runtime) -> Gateway {
     let first = free_ports(40);
     gateway.set("FLOCI_AZ_SERVICES_REDIS_NODE_BASE_PORT", &first.to_string());
     gateway.set("FLOCI_AZ_SERVICES_REDIS_NODE_MAX_PORT", &(first + 39).to_string());
+    gateway.set("FLOCI_AZ_SERVICES_REDIS_SSL_PORT", &free_ports(1).to_string());
     let backups = gateway.folder.path().join("backups");
     std::fs::create_dir(&backups).unwrap();
     gateway.set("FLOCI_AZ_TRANSFERS_FOLDER", &backups.display().to_string());
@@ -202,6 +205,7 @@ fn what_cannot_be_imported_leaves_the_cache_as_it_was(runtime: Runtime) {
     let cache = created(&gateway, "my-cache", json!({}));
     let mut connection = connected(&cache);
     filled(&mut connection);
+    gateway.set("FLOCI_AZ_SERVICES_REDIS_SSL_PORT", &free_ports(1).to_string());
     let backups = gateway.folder.path().join("backups");
     std::fs::write(backups.join("garbage.rdb"), b"no snapshot").unwrap();
     let inside = format!("file://{}/garbage.rdb", backups.display());
@@ -258,6 +262,82 @@ fn a_linked_cache_has_the_data_and_keeps_it_when_the_link_goes(runtime: Runtime)
     assert_eq!(redis::cmd("GET").arg("greeting").query::<String>(&mut second).unwrap(), "hello");
     redis::cmd("SET").arg("later").arg("x").exec(&mut first).unwrap();
     assert_eq!(redis::cmd("GET").arg("later").query::<Option<String>>(&mut second).unwrap(), None);
+}
+
+/// A client that is told of the other nodes by the first.
+fn clustered(cache: &Cache) -> redis::cluster::ClusterConnection {
+    let [key, _] = cache.keys();
+    let first = redis::ConnectionAddr::Tcp("localhost".to_owned(), cache.port());
+    let mut found = None;
+    wait_for("a connection to the cluster", || {
+        let info = redis::RedisConnectionInfo::default().set_password(&key);
+        let info = redis::IntoConnectionInfo::into_connection_info(first.clone()).unwrap().set_redis_settings(info);
+        let client = redis::cluster::ClusterClient::new(vec![info]).unwrap();
+        found = client.get_connection().ok();
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+fn a_cluster_answers_redirections_that_clients_can_follow(runtime: Runtime) {
+    let gateway = gateway(runtime);
+    let cache = created(&gateway, "my-cache", json!({ "shardCount": 3, "replicasPerPrimary": 1 }));
+    assert_eq!(gateway.workloads().len(), 6);
+    let mut client = clustered(&cache);
+    for n in 0..300 {
+        redis::cmd("SET").arg(format!("key-{n}")).arg(n).exec(&mut client).unwrap();
+    }
+    for n in 0..300 {
+        assert_eq!(redis::cmd("GET").arg(format!("key-{n}")).query::<u32>(&mut client).unwrap(), n);
+    }
+    // A client that does not follow is told where to.
+    let mut first = connected(&cache);
+    let moved: Vec<String> = (0..300)
+        .filter_map(|n| redis::cmd("GET").arg(format!("key-{n}")).exec(&mut first).err())
+        .map(|error| error.detail().unwrap_or_default().to_owned())
+        .collect();
+    assert!(moved.len() > 100);
+    let instances = cache.get().body["properties"]["instances"].clone();
+    let ports: Vec<u64> =
+        instances.as_array().unwrap().iter().map(|instance| instance["sslPort"].as_u64().unwrap()).collect();
+    assert_eq!(ports.len(), 6);
+    for place in moved {
+        let port: u64 = place.rsplit(':').next().unwrap().parse().unwrap();
+        assert!(place.contains("localhost:") && ports.contains(&port), "{place} is none of {ports:?}");
+    }
+    assert_eq!(redis::cmd("WAIT").arg(1).arg(10_000).query::<u32>(&mut first).unwrap(), 1);
+
+    // Addresses of containers may be others after a reboot.
+    cache.post("forceReboot", &json!({ "rebootType": "AllNodes" })).expect(200);
+    let whole = |client: &mut redis::cluster::ClusterConnection| {
+        (0..300).all(|n| redis::cmd("GET").arg(format!("key-{n}")).query::<u32>(client).ok() == Some(n))
+    };
+    wait_for("the cluster after the reboot", || whole(&mut clustered(&cache)));
+    ran(&cache, "flush", &Value::Null).expect(200);
+    assert!(!whole(&mut clustered(&cache)));
+    cache.remove();
+    assert_eq!(gateway.leftovers(), Vec::<String>::new());
+}
+
+fn shards_come_and_go_without_losing_a_key(runtime: Runtime) {
+    let gateway = gateway(runtime);
+    let cache = created(&gateway, "my-cache", json!({}));
+    let mut connection = connected(&cache);
+    for n in 0..500 {
+        redis::cmd("SET").arg(format!("key-{n}")).arg(n).exec(&mut connection).unwrap();
+    }
+    redis::cmd("SET").arg(&[0_u8, 255, b'\r', b'\n'][..]).arg("any bytes").exec(&mut connection).unwrap();
+    for count in [2, 3, 1] {
+        cache.patch(&json!({ "properties": { "shardCount": count } }));
+        cache.settled("Succeeded");
+        assert_eq!(gateway.workloads().len(), count);
+        let mut client = clustered(&cache);
+        for n in 0..500 {
+            assert_eq!(redis::cmd("GET").arg(format!("key-{n}")).query::<Option<u32>>(&mut client).unwrap(), Some(n));
+        }
+        let bytes: String = redis::cmd("GET").arg(&[0_u8, 255, b'\r', b'\n'][..]).query(&mut client).unwrap();
+        assert_eq!(bytes, "any bytes");
+    }
 }
 
 /// Keeps what is PUT, by path and query, and gives it back: as much of a storage account as backups need.

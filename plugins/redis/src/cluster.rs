@@ -296,6 +296,8 @@ pub fn migrate(
     options: &[&str],
 ) -> Result<(), Fault> {
     let (port, database) = (port.to_string(), database.to_string());
+    // The database of the other one stands in the command, that of this one is the connection's.
+    let select = Command::new(["SELECT", &database]);
     let words = ["MIGRATE", host, &port, "", &database, TIMEOUT].into_iter().chain(options.iter().copied()).chain([
         "AUTH2",
         ADMINISTRATOR,
@@ -303,7 +305,7 @@ pub fn migrate(
         "KEYS",
     ]);
     let words = words.map(|word| word.as_bytes().to_vec()).chain(keys.iter().cloned());
-    match from.run(&[Command::new(words)])?.first().and_then(Reply::error) {
+    match from.run(&[select, Command::new(words)])?.iter().find_map(Reply::error) {
         Some(error) => Err(refused("MIGRATE", error)),
         None => Ok(()),
     }

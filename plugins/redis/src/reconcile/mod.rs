@@ -128,14 +128,14 @@ fn serve(view: &View<'_>, private: &mut Private) -> Result<Next, Fault> {
     links::settle(view)
 }
 
-/// The route as it is to be. With a server that the runtime publishes itself, a port that is taken (mostly that of TLS,
-/// which all caches share) is no reason to fail.
+/// The route as it is to be. The port of TLS is one for all caches: that it is taken is no reason to fail this one.
 fn publish_now(view: &View<'_>, private: &Private, main: u16) -> Result<(), Fault> {
     let View { id, cache, children, settings, host, .. } = view;
-    let route = route(id, cache, private, settings, children, main, &nodes::shown(private));
+    let mut route = route(id, cache, private, settings, children, main, &nodes::shown(private));
     match host.ingress().publish(id, &route) {
-        Err(fault) if fault.is("PortInUse") && view.plain == Plain::Direct => {
-            host.log().write(Level::Warn, &format!("the cache cannot be reached through the gateway: {fault}"));
+        Err(fault) if fault.is("PortInUse") && route.entries.remove(&settings.ssl_port).is_some() => {
+            host.ingress().publish(id, &route)?;
+            host.log().write(Level::Warn, &format!("the cache cannot be reached with TLS: {fault}"));
             Ok(())
         }
         other => other,
