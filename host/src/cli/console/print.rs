@@ -137,6 +137,65 @@ mod tests {
             let raw = for_programs(&value).escape_ascii().to_string();
             format!("{}\n{}\n  {raw}\n", answer.escape_ascii(), String::from_utf8(for_people(&value)).unwrap())
         });
-        expect![[r#""#]].assert_eq(&told.concat());
+        expect![[r#"
+            +OK\r\n
+            OK
+              OK
+            $-1\r\n
+            (nil)
+  
+            :-3\r\n
+            (integer) -3
+              -3
+            $8\r\na\n\"\\\x00\xffz\t\r\n
+            "a\n\"\\\x00\xffz\t"
+              a\n\"\\\x00\xffz\t
+            -WRONGPASS invalid username-password pair\r\n
+            (error) WRONGPASS invalid username-password pair
+              WRONGPASS invalid username-password pair
+            -ERR unknown command\r\n
+            (error) ERR unknown command
+              ERR unknown command
+            *0\r\n
+            (empty array)
+  
+            *3\r\n$1\r\na\r\n*2\r\n:1\r\n*1\r\n:2\r\n$-1\r\n
+            1) "a"
+            2) 1) (integer) 1
+               2) 1) (integer) 2
+            3) (nil)
+              a\n1\n2\n
+            *11\r\n:1\r\n:2\r\n:3\r\n:4\r\n:5\r\n:6\r\n:7\r\n:8\r\n:9\r\n*2\r\n:1\r\n:2\r\n:11\r\n
+             1) (integer) 1
+             2) (integer) 2
+             3) (integer) 3
+             4) (integer) 4
+             5) (integer) 5
+             6) (integer) 6
+             7) (integer) 7
+             8) (integer) 8
+             9) (integer) 9
+            10) 1) (integer) 1
+                2) (integer) 2
+            11) (integer) 11
+              1\n2\n3\n4\n5\n6\n7\n8\n9\n1\n2\n11
+            %2\r\n+a\r\n:1\r\n$1\r\nb\r\n~2\r\n,1.5\r\n#t\r\n
+            1# a => (integer) 1
+            2# "b" => 1~ (double) 1.5
+               2~ (true)
+              a\n1\nb\n1.5\ntrue
+            >3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$2\r\nhi\r\n
+            1) "message"
+            2) "news"
+            3) "hi"
+              message\nnews\nhi
+            =8\r\ntxt:a\nb!\r\n
+            a
+            b!
+              a\nb!
+            (12345678901234567890123\r\n
+            12345678901234567890123
+              12345678901234567890123
+        "#]].assert_eq(&told.concat());
     }
 }
