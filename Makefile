@@ -1,7 +1,7 @@
 # The targets, and nothing else: what they bring is brought by scripts/, each of which says what it never does.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients check build figures
+.PHONY: help run test test-clients check build figures bench-data
 
 # One folder for all of them, wherever cargo is told to build otherwise: what is tested is what runs.
 export CARGO_TARGET_DIR := $(CURDIR)/target
@@ -42,3 +42,7 @@ build: ## Build the gateway with its plugins into target/release/floci-az.
 figures: build ## Print what the gateway costs, against the same servers without it.
 	@scripts/server.sh --program
 	@python3 tests/figures.py
+
+bench-data: build ## Print what the gateway's TLS costs, against the same server's own.
+	@scripts/server.sh --program
+	@python3 tests/bench_data.py

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use floci_az::banner::banner;
-use floci_az::cli::{self, CliError, Purpose, Shell, Surroundings};
+use floci_az::cli::{self, CliError, Purpose, Shell, Surroundings, Wanted};
 use floci_az::config::{self, Settings, Sources};
 use floci_az::gateway::Gateway;
 use floci_az::plugin::{Compiled, Engine, Plugins, bundled};
@@ -58,6 +59,21 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Talk to a cache, over TLS: floci-az redis -n my-cache get greeting; without a command, line after line.
+    Redis {
+        /// The cache's name.
+        #[arg(short, long)]
+        name: String,
+        /// Its resource group; needed if there are several caches of this name.
+        #[arg(short = 'g', long = "resource-group", value_name = "GROUP")]
+        group: Option<String>,
+        /// Its subscription; likewise.
+        #[arg(long, value_name = "ID")]
+        subscription: Option<String>,
+        /// One command, and its words.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
     /// How the process runtime starts a program.
     #[command(name = "__exec", hide = true)]
     Exec {
@@ -77,6 +93,13 @@ fn main() -> ExitCode {
         Some(Command::Ca) => ca(arguments.config),
         Some(Command::Env { shell, purpose }) => env(arguments.config, shell, purpose),
         Some(Command::Az { arguments: given }) => az(arguments.config, &given),
+        Some(Command::Redis { name, group, subscription, command }) => {
+            let words: Vec<Vec<u8>> = command.into_iter().map(OsStringExt::into_vec).collect();
+            match console(arguments.config, &Wanted { name, group, subscription }, &words) {
+                Ok(code) => return code,
+                Err(error) => Err(error),
+            }
+        }
         Some(Command::Settings) => in_runtime(settings(arguments.config)),
         Some(Command::Serve) | None => in_runtime(serve(arguments.config)),
     };
@@ -125,6 +148,10 @@ fn az(file: Option<PathBuf>, arguments: &[OsString]) -> anyhow::Result<()> {
     let program = az.get_program().to_string_lossy().into_owned();
     // az takes the place of this program, and with it its input, output and exit code.
     Err(CliError::NotStarted { program, reason: az.exec() }.into())
+}
+
+fn console(file: Option<PathBuf>, wanted: &Wanted, command: &[Vec<u8>]) -> anyhow::Result<ExitCode> {
+    Ok(cli::console(&gateway(file)?, &surroundings(), wanted, command)?)
 }
 
 /// The settings of the gateway that a command is for.

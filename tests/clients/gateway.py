@@ -36,7 +36,7 @@ class Gateway:
     def __init__(self, name, server_delay=0, **settings):
         self.name = name
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"floci-az-clients-{name}-"))
-        self.port, self.tls_port, *caches = free_ports(2 + CACHES)
+        self.port, *caches = free_ports(1 + CACHES)
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("FLOCI_AZ_")}
         path = inherited.get("PATH", os.defpath)
         if server_delay:
@@ -48,7 +48,8 @@ class Gateway:
             "FLOCI_AZ_STORAGE_PERSISTENT_PATH": str(self.folder / "data"),
             "FLOCI_AZ_SERVICES_REDIS_BASE_PORT": str(caches[0]),
             "FLOCI_AZ_SERVICES_REDIS_MAX_PORT": str(caches[-1]),
-            "FLOCI_AZ_SERVICES_REDIS_SSL_PORT": str(self.tls_port),
+            # The last of its own range: two gateways of one machine do not want the same one.
+            "FLOCI_AZ_SERVICES_REDIS_SSL_PORT": str(caches[-1]),
             **settings,
         }
         self.log = self.folder / "gateway.log"

@@ -1,4 +1,4 @@
-"""What an application does with a cache: usage: redis_py.py HOST PORT PRIMARY SECONDARY"""
+"""What an application does with a cache: usage: redis_py.py HOST PORT PRIMARY SECONDARY [CA]"""
 
 import asyncio
 import sys
@@ -6,10 +6,13 @@ import sys
 import redis
 import redis.asyncio
 
-host, port, primary, secondary = sys.argv[1:]
-port = int(port)
+host, port, primary, secondary, *ca = sys.argv[1:]
+place = {"host": host, "port": int(port)}
+if ca:
+    # The certificate is verified, and the name in it.
+    place |= {"ssl": True, "ssl_ca_certs": ca[0], "ssl_check_hostname": True}
 
-with redis.Redis(host=host, port=port, password=primary) as client:
+with redis.Redis(**place, password=primary) as client:
     assert client.set("greeting", "hello")
     assert client.get("greeting") == b"hello"
     with client.pipeline() as pipeline:
@@ -17,18 +20,18 @@ with redis.Redis(host=host, port=port, password=primary) as client:
         assert pipeline.execute() == [1, 2, 2]
 
 # As a named user, in the newer protocol, with the other key.
-with redis.Redis(host=host, port=port, username="default", password=secondary, protocol=3) as client:
+with redis.Redis(**place, username="default", password=secondary, protocol=3) as client:
     assert client.hgetall("user") == {b"name": b"a", b"age": b"1"}
 
 try:
-    redis.Redis(host=host, port=port, password="wrong").ping()
+    redis.Redis(**place, password="wrong").ping()
     raise SystemExit("a wrong password was accepted")
 except redis.AuthenticationError:
     pass
 
 
 async def publish_and_subscribe():
-    async with redis.asyncio.Redis(host=host, port=port, password=primary) as client, client.pubsub() as channel:
+    async with redis.asyncio.Redis(**place, password=primary) as client, client.pubsub() as channel:
         await channel.subscribe("news")
         assert (await channel.get_message(timeout=10))["type"] == "subscribe"
         assert await client.publish("news", "hello") == 1

@@ -46,12 +46,19 @@ type Client = StreamOwned<ClientConnection, TcpStream>;
 
 /// A client that asks for a name, whatever it connects to.
 fn by_name(gateway: &Gateway, name: &str) -> Client {
+    with_config(gateway, &Arc::new(trusting(gateway)), name)
+}
+
+fn trusting(gateway: &Gateway) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(certificate(gateway).as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = builder.with_root_certificates(roots).with_no_client_auth();
-    let session = ClientConnection::new(Arc::new(config), ServerName::try_from(name.to_owned()).unwrap()).unwrap();
+    builder.with_root_certificates(roots).with_no_client_auth()
+}
+
+fn with_config(gateway: &Gateway, config: &Arc<ClientConfig>, name: &str) -> Client {
+    let session = ClientConnection::new(config.clone(), ServerName::try_from(name.to_owned()).unwrap()).unwrap();
     let stream = TcpStream::connect(("localhost", gateway.tls_port())).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     StreamOwned::new(session, stream)
@@ -76,6 +83,11 @@ fn clients_connect_over_tls(runtime: Runtime) {
     }
     let refused = connect(&gateway, "wrong", 2).map(drop).unwrap_err();
     assert!(refused.to_string().contains("WRONGPASS") || refused.to_string().contains("Password"), "{refused}");
+
+    let trusted = gateway.folder.path().join("trusted.pem");
+    std::fs::write(&trusted, certificate(&gateway)).unwrap();
+    let (port, trusted) = (gateway.tls_port().to_string(), trusted.display().to_string());
+    crate::clients::python("redis_py.py", &["localhost", &port, &primary, &secondary, &trusted]);
 
     // Messages to who listens, and a value to who waits for it.
     let mut talker = connect(&gateway, &primary, 2).unwrap();
@@ -196,9 +208,10 @@ fn many_clients_may_be_idle() {
     cache.put(&premium).expect(201);
     cache.settled("Succeeded");
     let [key, _] = cache.keys();
+    let config = Arc::new(trusting(&gateway));
     let mut clients: Vec<Client> = (0..IDLE)
         .map(|_| {
-            let mut client = by_name(&gateway, "my-cache.localhost");
+            let mut client = with_config(&gateway, &config, "my-cache.localhost");
             say(&mut client, &format!("AUTH {key}\r\n"), OK);
             client
         })

@@ -58,6 +58,17 @@ impl Local {
     }
 
     pub(super) fn get(&self, path: &str) -> Result<Answer, CliError> {
+        self.send("GET", path, None, None)
+    }
+
+    /// `form` is a body as a browser sends it.
+    pub(super) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        form: Option<&str>,
+        token: Option<&str>,
+    ) -> Result<Answer, CliError> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             // A proxy is for what is elsewhere.
@@ -66,7 +77,19 @@ impl Local {
             .timeout_global(Some(ANSWERING))
             .build();
         let no_answer = |error: ureq::Error| CliError::NoAnswer { url: self.http(), reason: error.to_string() };
-        let mut answer = Agent::from(config).get(format!("{}{path}", self.http())).call().map_err(no_answer)?;
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.http()));
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let agent = Agent::from(config);
+        let sent = match form {
+            Some(form) => {
+                let request = request.header("content-type", "application/x-www-form-urlencoded").body(form);
+                request.map_err(ureq::Error::from).and_then(|request| agent.run(request))
+            }
+            None => request.body(()).map_err(ureq::Error::from).and_then(|request| agent.run(request)),
+        };
+        let mut answer = sent.map_err(no_answer)?;
         let status = answer.status().as_u16();
         let text = answer.body_mut().with_config().limit(LARGEST).read_to_string().map_err(no_answer)?;
         Ok(Answer { status, text })

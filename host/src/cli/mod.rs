@@ -1,4 +1,5 @@
-//! The gateway's client side: `floci-az ca`, `env` and `az`, which make other programs use a gateway that runs.
+//! The gateway's client side: `floci-az ca`, `env` and `az`, which make other programs use a gateway that runs, and a
+//! console for its resources.
 //!
 //! They ask that gateway over plain HTTP on this machine, and find it by the settings that it was started with, so they
 //! are to be run with the same settings file and `FLOCI_AZ_*` variables. Beside what they print, all they leave is a
@@ -6,6 +7,7 @@
 
 mod az;
 mod ca;
+mod console;
 mod env;
 mod local;
 mod shell;
@@ -18,11 +20,13 @@ use std::io;
 
 pub use az::az;
 pub use ca::ca;
+pub use console::{Wanted, console};
 pub use env::{Purpose, env};
 pub use shell::Shell;
 pub use surroundings::Surroundings;
 
 use crate::identity::ca::CertificateError;
+use local::Local;
 
 /// Why a command did not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +61,8 @@ pub enum CliError {
         "there is no az on PATH: install the Azure CLI (https://aka.ms/install-azure-cli, or `pip install azure-cli` in an environment of its own), or name the program in FLOCI_AZ_AZ"
     )]
     NoAz,
+    #[error("{0}")]
+    Console(String),
     #[error("{program} cannot be started: {reason}")]
     NotStarted { program: String, reason: io::Error },
     #[error(

@@ -21,6 +21,13 @@ impl Surroundings {
         self.0.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
+    /// Ours, for what is worth keeping but not worth carrying along: none if there is no such folder.
+    pub(super) fn state(&self) -> Option<PathBuf> {
+        let absolute = |name| self.get(name).map(Path::new).filter(|path| path.is_absolute());
+        let state = absolute("XDG_STATE_HOME").map(Path::to_owned);
+        Some(state.or_else(|| Some(absolute("HOME")?.join(".local/state")))?.join("floci-az"))
+    }
+
     /// Ours, in the user's cache (XDG Base Directory Specification).
     pub(super) fn cache(&self) -> Result<PathBuf, CliError> {
         let absolute = |name| self.get(name).map(Path::new).filter(|path| path.is_absolute());
