@@ -29,7 +29,6 @@ pub fn gateway(runtime: Runtime) -> Gateway {
     let first = free_ports(40);
     gateway.set("FLOCI_AZ_SERVICES_REDIS_NODE_BASE_PORT", &first.to_string());
     gateway.set("FLOCI_AZ_SERVICES_REDIS_NODE_MAX_PORT", &(first + 39).to_string());
-    gateway.set("FLOCI_AZ_SERVICES_REDIS_SSL_PORT", &free_ports(1).to_string());
     let backups = gateway.folder.path().join("backups");
     std::fs::create_dir(&backups).unwrap();
     gateway.set("FLOCI_AZ_TRANSFERS_FOLDER", &backups.display().to_string());
@@ -205,7 +204,6 @@ fn what_cannot_be_imported_leaves_the_cache_as_it_was(runtime: Runtime) {
     let cache = created(&gateway, "my-cache", json!({}));
     let mut connection = connected(&cache);
     filled(&mut connection);
-    gateway.set("FLOCI_AZ_SERVICES_REDIS_SSL_PORT", &free_ports(1).to_string());
     let backups = gateway.folder.path().join("backups");
     std::fs::write(backups.join("garbage.rdb"), b"no snapshot").unwrap();
     let inside = format!("file://{}/garbage.rdb", backups.display());

@@ -1,15 +1,14 @@
 //! `Microsoft.Cache/redis` as a floci-az plugin.
 //!
-//! One server per cache. A client's body becomes a `Cache` (the rules), which is shown as a document and run
-//! as a server:
+//! A client's body becomes a `Cache` (the rules), which is shown as a document and run as one server or several:
 //!
 //! ```text
 //! body ─ validate ─▶ Cache ─┬─ document ─▶ what a GET shows
-//!                           └─ server ───▶ workload spec, server.conf, users.acl ─ reconcile ─▶ a running server
+//!                           └─ nodes ─ server ─▶ workload specs, server.conf, users.acl ─ reconcile ─▶ running servers
+//! children ─────────────────┴─ access, route ─▶ users of the servers, and how clients reach them
 //! ```
 //!
-//! What is below a cache (rules, links, policies: `children`) is read by its `reconcile`. Zones, networks, patch schedules,
-//! persistence to storage accounts and Redis versions are checked and shown as Azure does, and have no effect.
+//! What is stored and shown only is in `docs/redis.md`.
 
 mod access;
 mod actions;

@@ -206,8 +206,9 @@ fn settings() -> Vec<Setting> {
             Kind::Port,
             "6380",
             [
-                "The port that caches show as sslPort, and that no cache listens on without TLS.",
-                "Clients that read sslPort connect to it. No TLS is served yet; the port is kept free for it.",
+                "The port on which the gateway serves every cache over TLS, and that caches show as sslPort.",
+                "Which cache a client wants is told by the name that it asks for in TLS, else by its access key. While \
+                 another program has the port, or tls.enabled is false, caches are reached without TLS only.",
                 "ssl-port: 16380",
             ],
         ),
