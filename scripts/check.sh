@@ -30,7 +30,7 @@ else
     say "left out: licences and sources of the dependencies. To have them: cargo install cargo-deny"
 fi
 if command -v shellcheck >/dev/null; then
-    check shellcheck .ci/run scripts/*.sh tests/images/*.sh
+    check shellcheck .ci/run scripts/*.sh tests/images/*.sh tests/clients/*.sh
 else
     say "left out: the scripts. To have them: install shellcheck"
 fi

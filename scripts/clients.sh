@@ -29,3 +29,6 @@ node_clients() {
 
 scripts/python.sh tests/clients/azure.txt target/azure
 node_clients
+command -v ncat >/dev/null || scripts/package.sh ncat apt-get=ncat dnf=nmap-ncat apk=nmap-ncat brew=nmap
+command -v valkey-cli >/dev/null || command -v redis-cli >/dev/null ||
+    scripts/package.sh 'valkey-cli or redis-cli' apt-get='valkey-tools|redis-tools' dnf='valkey|redis' apk='valkey-cli|redis' brew='valkey|redis'

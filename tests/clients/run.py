@@ -47,6 +47,7 @@ CLIENTS = {
     "python, slow": (python("azure_sdk.py", "brief"), SLOW),
     "node": (node("sdk.cjs"), FAST),
     "node, slow": (node("sdk.cjs"), SLOW),
+    "pipeline": (python("pipeline.py"), FAST),
     "az, parts": (python("az_parts.py"), FAST),
     "redis-py": (python("data_plane.py"), FAST),
     "ioredis": (node("data_plane.cjs"), FAST),
