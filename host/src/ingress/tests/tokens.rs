@@ -92,7 +92,17 @@ async fn a_token_that_is_wrong_is_refused_with_the_reason() {
     }
     let good = token(|_| ()).await;
     let (signed, signature) = good.rsplit_once('.').unwrap();
-    tokens.push(("another signature", format!("{signed}.{}", if signature.starts_with('A') { signature.replacen('A', "B", 1) } else { signature.replacen(&signature[..1], "A", 1) })));
+    tokens.push((
+        "another signature",
+        format!(
+            "{signed}.{}",
+            if signature.starts_with('A') {
+                signature.replacen('A', "B", 1)
+            } else {
+                signature.replacen(&signature[..1], "A", 1)
+            }
+        ),
+    ));
     tokens.push(("no token", "hunter2".to_owned()));
     for (what, token) in tokens {
         // By the gateway, which knows no route yet, and by what has one and nothing else to say.
@@ -134,7 +144,7 @@ async fn a_token_that_is_wrong_is_refused_with_the_reason() {
         no tenant
           -WRONGPASS the token is from the wrong issuer
         another signature
-          -WRONGPASS the password of this user has to be an access token (a JSON Web Token, RS256) of this gateway
+          -WRONGPASS the token is not signed by this gateway
         no token
           -WRONGPASS the password of this user has to be an access token (a JSON Web Token, RS256) of this gateway
     "#]].assert_eq(&told);
