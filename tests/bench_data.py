@@ -25,7 +25,7 @@ import time
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 5
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-GATEWAY = os.environ.get("FLOCI_AZ_PROGRAM", os.path.join(ROOT, "target", "release", "floci-az"))
+GATEWAY = os.environ.get("BENCH_GATEWAY", os.path.join(ROOT, "target", "release", "floci-az"))
 CACHE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Cache/redis/bench"
 VERSION = "api-version=2024-11-01"
 # Large enough for 20,000 clients.

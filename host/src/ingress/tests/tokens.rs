@@ -10,6 +10,8 @@ use super::*;
 const USER: &str = "11111111-2222-3333-4444-555555555555";
 const TENANT: &str = "00000000-0000-0000-0000-000000000002";
 
+type Change = Box<dyn FnOnce(&mut Value)>;
+
 async fn token(change: impl FnOnce(&mut Value)) -> String {
     let now = Timestamp::now().as_second();
     let mut claims = json!({
@@ -69,10 +71,10 @@ async fn a_token_that_is_wrong_is_refused_with_the_reason() {
     stage.cache("beta", |_| ()).await;
     let now = Timestamp::now().as_second();
     let app = "acca5fbb-b7e4-4009-81f1-37e38fd66d78";
-    let changes: [(&str, Box<dyn FnOnce(&mut Value)>); 14] = [
+    let changes: [(&str, Change); 14] = [
         ("none", Box::new(|_| ())),
-        ("the application's id", Box::new(|claims| claims["aud"] = json!(app))),
-        ("a scope", Box::new(|claims| claims["aud"] = json!(format!("{app}/.default")))),
+        ("the application's id", Box::new(move |claims| claims["aud"] = json!(app))),
+        ("a scope", Box::new(move |claims| claims["aud"] = json!(format!("{app}/.default")))),
         ("a slash", Box::new(|claims| claims["aud"] = json!("https://redis.azure.com/"))),
         ("several", Box::new(|claims| claims["aud"] = json!(["x", "https://redis.azure.com/.default"]))),
         ("another audience", Box::new(|claims| claims["aud"] = json!("https://management.azure.com"))),
@@ -92,7 +94,17 @@ async fn a_token_that_is_wrong_is_refused_with_the_reason() {
     }
     let good = token(|_| ()).await;
     let (signed, signature) = good.rsplit_once('.').unwrap();
-    tokens.push(("another signature", format!("{signed}.{}", if signature.starts_with('A') { signature.replacen('A', "B", 1) } else { signature.replacen(&signature[..1], "A", 1) })));
+    tokens.push((
+        "another signature",
+        format!(
+            "{signed}.{}",
+            if signature.starts_with('A') {
+                signature.replacen('A', "B", 1)
+            } else {
+                signature.replacen(&signature[..1], "A", 1)
+            }
+        ),
+    ));
     tokens.push(("no token", "hunter2".to_owned()));
     for (what, token) in tokens {
         // By the gateway, which knows no route yet, and by what has one and nothing else to say.
@@ -134,7 +146,7 @@ async fn a_token_that_is_wrong_is_refused_with_the_reason() {
         no tenant
           -WRONGPASS the token is from the wrong issuer
         another signature
-          -WRONGPASS the password of this user has to be an access token (a JSON Web Token, RS256) of this gateway
+          -WRONGPASS the token is not signed by this gateway
         no token
           -WRONGPASS the password of this user has to be an access token (a JSON Web Token, RS256) of this gateway
     "#]].assert_eq(&told);
