@@ -17,7 +17,7 @@ const GOSSIP: Duration = Duration::from_millis(50);
 /// For moving data in one step; the rest of the cache waits for it.
 const BUDGET: Duration = Duration::from_secs(10);
 /// Slots whose state is changed in one connection.
-const BATCH: usize = 200;
+const BATCH: usize = 500;
 /// Keys that are moved by one command.
 const KEYS: &str = "100";
 /// Milliseconds without an answer of the other node.
