@@ -237,7 +237,14 @@ fn distribute(seen: &[Seen<'_, '_>], staying: usize) -> Result<Option<Formed>, F
     // One pair of nodes at a time, so that each connection carries many slots.
     let together = moves.iter().filter(|one| (one.from, one.to) == (first.from, first.to)).take(BATCH);
     let (Some(from), Some(to)) = (primaries.get(first.from), primaries.get(first.to)) else { return Ok(None) };
-    relocate(&together.map(|one| one.slot).collect::<Vec<_>>(), from, to, &primaries)?;
+    // A node that does not see the whole cluster takes no keys.
+    if let Some(blind) = [from, to].into_iter().find(|seen| !seen.is_ok) {
+        return Ok(Some(not(format!("the node '{}' does not see the whole cluster yet", blind.member.place.workload))));
+    }
+    match relocate(&together.map(|one| one.slot).collect::<Vec<_>>(), from, to, &primaries) {
+        Err(fault) if fault.message.contains("CLUSTERDOWN") => return Ok(Some(not(fault.message))),
+        outcome => outcome?,
+    }
     Ok(Some(Formed::Not(Duration::ZERO, format!("{} slots of the cluster are still to be moved", moves.len()))))
 }
 
