@@ -17,7 +17,7 @@ const GOSSIP: Duration = Duration::from_millis(50);
 /// For moving data in one step; the rest of the cache waits for it.
 const BUDGET: Duration = Duration::from_secs(10);
 /// Slots whose state is changed in one connection.
-const BATCH: usize = 200;
+const BATCH: usize = 500;
 /// Keys that are moved by one command.
 const KEYS: &str = "100";
 /// Milliseconds without an answer of the other node.
@@ -237,7 +237,14 @@ fn distribute(seen: &[Seen<'_, '_>], staying: usize) -> Result<Option<Formed>, F
     // One pair of nodes at a time, so that each connection carries many slots.
     let together = moves.iter().filter(|one| (one.from, one.to) == (first.from, first.to)).take(BATCH);
     let (Some(from), Some(to)) = (primaries.get(first.from), primaries.get(first.to)) else { return Ok(None) };
-    relocate(&together.map(|one| one.slot).collect::<Vec<_>>(), from, to, &primaries)?;
+    // A node that does not see the whole cluster takes no keys.
+    if let Some(blind) = [from, to].into_iter().find(|seen| !seen.is_ok) {
+        return Ok(Some(not(format!("the node '{}' does not see the whole cluster yet", blind.member.place.workload))));
+    }
+    match relocate(&together.map(|one| one.slot).collect::<Vec<_>>(), from, to, &primaries) {
+        Err(fault) if fault.message.contains("CLUSTERDOWN") => return Ok(Some(not(fault.message))),
+        outcome => outcome?,
+    }
     Ok(Some(Formed::Not(Duration::ZERO, format!("{} slots of the cluster are still to be moved", moves.len()))))
 }
 

@@ -1,10 +1,5 @@
 //! Caches of several servers on a fake gateway: replicas, clusters, links; and what actions do with their data.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test that is set up wrongly has to fail"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that is set up wrongly has to fail")]
 
 mod farm;
 

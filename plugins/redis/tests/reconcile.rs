@@ -28,8 +28,9 @@ fn connection(host: &FakeHost) -> String {
 }
 
 /// What every step asks a running server.
-const LOOK: &str = "PING, ACL SETUSER default ..., CONFIG GET maxmemory, CONFIG GET maxmemory-policy, \
-    CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients";
+const LOOK: &str = "PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, \
+    CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, \
+    CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth";
 
 fn check(next: Next, host: &FakeHost, expected: Expect) {
     let journal = host.journal().join("\n").replace(LOOK, "(look)");
@@ -47,7 +48,7 @@ fn a_cache_is_created_in_one_step_and_one_connection() {
         expect![[r#"
             allocate redis: 6379
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             publish [6380]
             resp as floci-az: INFO replication
             Done
@@ -60,7 +61,7 @@ fn a_cache_is_created_in_one_step_and_one_connection() {
         &host,
         expect![[r#"
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             resp as floci-az: INFO replication
             Done
             "localhost" 6379 6380 primary true
@@ -89,7 +90,7 @@ fn an_image_is_waited_for() {
         &host,
         expect![[r#"
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             Wait { after: 20ms, reason: "the server is not ready yet: connection refused" }
             "localhost" null 6380 primary false
         "#]],
@@ -101,7 +102,7 @@ fn an_image_is_waited_for() {
         &host,
         expect![[r#"
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             Wait { after: 50ms, reason: "the server reads its data" }
             "localhost" null 6380 primary false
         "#]],
@@ -112,7 +113,7 @@ fn an_image_is_waited_for() {
         &host,
         expect![[r#"
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             publish [6380]
             resp as floci-az: INFO replication
             Done
@@ -133,7 +134,7 @@ fn a_server_that_never_answers_fails_with_its_output() {
         expect![[r#"
             allocate redis: 6379
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             Failed(Fault { code: "CacheNotResponding", message: "the cache's server runs since 60 s and does not answer: localhost:6379: timed out. Its last output:\n(the last 20 lines of server)" })
             "localhost" null 6380 primary false
         "#]],
@@ -169,7 +170,7 @@ fn a_server_that_keeps_ending_fails_and_is_tried_again_after_a_change() {
         expect![[r#"
             ensure server: exited
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             publish [6380]
             resp as floci-az: INFO replication
             Done
@@ -190,13 +191,13 @@ fn a_server_that_ends_while_nobody_looks_fails_too() {
         expect![[r#"
             allocate redis: 6379
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             Failed(Fault { code: "CacheServerExited", message: "the cache's server was started 3 times and ended each time: connection refused. Its last output:\n(the last 20 lines of server)" })
             "localhost" null 6380 primary false
         "#]],
@@ -229,7 +230,7 @@ fn a_port_that_another_program_has_is_passed_over() {
             release redis
             allocate redis: 6382
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             publish [6380]
             resp as floci-az: INFO replication
             Done
@@ -308,7 +309,7 @@ fn a_server_that_has_lost_its_administrator_is_restarted_once() {
         &host,
         expect![[r#"
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             restart server
             Wait { after: 20ms, reason: "the server was restarted to read its users again" }
             "localhost" 6379 6380 primary true
@@ -321,7 +322,7 @@ fn a_server_that_has_lost_its_administrator_is_restarted_once() {
         &host,
         expect![[r#"
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             resp as floci-az: INFO replication
             Done
             "localhost" 6379 6380 primary true
@@ -334,10 +335,10 @@ fn a_server_that_has_lost_its_administrator_is_restarted_once() {
         &host,
         expect![[r#"
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             restart server
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             Failed(Fault { code: "CacheServerRefused", message: "the cache's server does not know its administrator, not even after a restart: WRONGPASS invalid username-password pair or user is disabled." })
             "localhost" 6379 6380 primary true
         "#]],
@@ -360,7 +361,7 @@ fn a_change_is_applied_to_the_running_server() {
         &host,
         expect![[r#"
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             resp as floci-az: CONFIG SET maxmemory 268435456, CONFIG GET maxmemory
             resp as floci-az: CONFIG SET maxmemory-policy allkeys-lru, CONFIG GET maxmemory-policy
             resp as floci-az: CONFIG SET notify-keyspace-events KEA, CONFIG GET notify-keyspace-events
@@ -377,7 +378,7 @@ fn a_change_is_applied_to_the_running_server() {
         &host,
         expect![[r#"
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             resp as floci-az: INFO replication
             Done
             "localhost" 6379 6380 primary true
@@ -404,7 +405,7 @@ fn a_value_that_the_server_refuses_fails_the_operation() {
         &host,
         expect![[r#"
             ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
+            resp as floci-az: (look)
             resp as floci-az: CONFIG SET maxmemory 268435456, CONFIG GET maxmemory
             resp as floci-az: CONFIG SET maxmemory-policy allkeys-lru, CONFIG GET maxmemory-policy
             Failed(Fault { code: "CacheServerRefused", message: "the cache's server did not take 'CONFIG SET maxmemory-policy allkeys-lru': ERR CONFIG SET failed - can't set 'maxmemory-policy'" })
@@ -432,94 +433,4 @@ fn less_memory_than_sold_is_said_once() {
         ]
     "#]]
     .assert_debug_eq(&host.lines());
-}
-
-#[test]
-fn a_mocked_cache_succeeds_at_once_and_touches_nothing() {
-    let (host, _) = gateway();
-    host.set("mocked", "true");
-    host.put::<Redis>(ID, basic()).unwrap();
-    check(
-        host.reconcile::<Redis>(ID),
-        &host,
-        expect![[r#"
-
-        Done
-        "localhost" 6379 6380 primary true
-    "#]],
-    );
-    assert_eq!(host.delete::<Redis>(ID), Next::Done);
-    assert_eq!(host.journal(), Vec::<String>::new());
-}
-
-#[test]
-fn a_cache_follows_when_mocked_is_switched() {
-    let (host, _) = gateway();
-    host.set("mocked", "true");
-    host.put::<Redis>(ID, basic()).unwrap();
-    host.set("mocked", "false");
-    check(
-        host.reconcile::<Redis>(ID),
-        &host,
-        expect![[r#"
-            allocate redis: 6379
-            ensure server: running
-            resp as floci-az: PING, ACL SETUSER floci-az ..., ACL SETUSER default ..., ACL SETUSER floci-az-replica ..., ACL USERS, CONFIG GET maxmemory, CONFIG GET maxmemory-policy, CONFIG GET notify-keyspace-events, CONFIG GET timeout, CONFIG GET maxclients, CONFIG GET masteruser, CONFIG GET masterauth
-            publish [6380]
-            resp as floci-az: INFO replication
-            Done
-            "localhost" 6379 6380 primary true
-        "#]],
-    );
-    host.set("mocked", "true");
-    check(
-        host.reconcile::<Redis>(ID),
-        &host,
-        expect![[r#"
-            withdraw
-            remove import
-            release import
-            remove server
-            release server-inner
-            release server-public
-            release server-bus
-            release redis
-            Done
-            "localhost" 6379 6380 primary true
-        "#]],
-    );
-}
-
-#[test]
-fn a_deleted_cache_leaves_nothing() {
-    let (host, _) = gateway();
-    host.put::<Redis>(ID, basic()).unwrap();
-    host.settle::<Redis>(ID);
-    host.journal();
-    assert_eq!(host.delete::<Redis>(ID), Next::Done);
-    assert_eq!(
-        host.journal(),
-        [
-            "withdraw",
-            "remove import",
-            "release import",
-            "remove server",
-            "release server-inner",
-            "release server-public",
-            "release server-bus",
-            "release redis"
-        ]
-    );
-    assert_eq!(host.held_ports(ID), []);
-    assert!(host.spec(ID, "server").is_none() && host.stored(ID).is_none());
-}
-
-#[test]
-fn access_keys_can_be_switched_off() {
-    let (host, valkey) = gateway();
-    host.put::<Redis>(ID, basic()).unwrap();
-    host.settle::<Redis>(ID);
-    host.patch::<Redis>(ID, json!({ "properties": { "disableAccessKeyAuthentication": true } })).unwrap();
-    host.settle::<Redis>(ID);
-    assert_eq!(valkey.borrow().users["default"], None);
 }
