@@ -50,12 +50,12 @@ def policies():
     check(made["name"] == "mine" and made["permissions"] == permissions and made["provisioningState"] == "Succeeded", made)
     user = f"--object-id {OBJECT} --object-id-alias me"
     assigned = az(
-        f"redis access-policy-assignment create {ON} --policy-assignment-name me --access-policy-name mine {user}"
+        f"redis access-policy-assignment create {ON} --policy-assignment-name mine --access-policy-name mine {user}"
     )
     check(assigned["accessPolicyName"] == "mine" and assigned["objectId"] == OBJECT, assigned)
-    check([each["name"] for each in az(f"redis access-policy-assignment list {ON}")] == ["me"])
-    az(f"redis access-policy-assignment show {ON} --policy-assignment-name me")
-    az(f"redis access-policy-assignment delete {ON} --policy-assignment-name me")
+    check([each["name"] for each in az(f"redis access-policy-assignment list {ON}")] == ["mine"])
+    az(f"redis access-policy-assignment show {ON} --policy-assignment-name mine")
+    az(f"redis access-policy-assignment delete {ON} --policy-assignment-name mine")
     az(f"redis access-policy delete {ON} --access-policy-name mine")
     check({policy["name"] for policy in az(f"redis access-policy list {ON}")} == built_in)
 

@@ -433,9 +433,9 @@ fn plugin_holds_no_state() {
         let mut answers = Vec::new();
         for request in requests {
             let mut answer = request();
-            for keys in ["/properties/accessKeys", "/primaryKey", "/secondaryKey"] {
-                if let Some(keys) = answer.body.pointer_mut(keys).filter(|keys| !keys.is_null()) {
-                    *keys = json!("random");
+            for random in ["/properties/accessKeys", "/properties/sslPort", "/primaryKey", "/secondaryKey"] {
+                if let Some(value) = answer.body.pointer_mut(random).filter(|value| !value.is_null()) {
+                    *value = json!("random");
                 }
             }
             answers.push((answer.status, answer.body));
