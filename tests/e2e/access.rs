@@ -103,11 +103,7 @@ fn a_policy_is_what_a_token_may_do(runtime: Runtime) {
         again = login(&cache, &user, &token).ok();
         again.is_some()
     });
-    assert_eq!(
-        commands.map(|command| may(&mut again.as_mut().unwrap(), command)),
-        [true, false, true],
-        "after a reboot"
-    );
+    assert_eq!(commands.map(|command| may(again.as_mut().unwrap(), command)), [true, false, true], "after a reboot");
 
     delete(&cache, "accessPolicyAssignments/app");
     assert!(login(&cache, &user, &token).is_err(), "without an assignment again");
