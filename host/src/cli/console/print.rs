@@ -135,7 +135,9 @@ mod tests {
         let told = answers.map(|answer| {
             let value = redis::parse_redis_value(answer).unwrap();
             let raw = for_programs(&value).escape_ascii().to_string();
-            format!("{}\n{}\n  {raw}\n", answer.escape_ascii(), String::from_utf8(for_people(&value)).unwrap())
+            let raw = format!("  {raw}");
+            let shown = String::from_utf8(for_people(&value)).unwrap();
+            format!("{}\n{shown}\n{}\n", answer.escape_ascii(), raw.trim_end())
         });
         expect![[r#"
             +OK\r\n
@@ -143,7 +145,7 @@ mod tests {
               OK
             $-1\r\n
             (nil)
-  
+
             :-3\r\n
             (integer) -3
               -3
@@ -158,7 +160,7 @@ mod tests {
               ERR unknown command
             *0\r\n
             (empty array)
-  
+
             *3\r\n$1\r\na\r\n*2\r\n:1\r\n*1\r\n:2\r\n$-1\r\n
             1) "a"
             2) 1) (integer) 1
