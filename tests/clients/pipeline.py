@@ -1,14 +1,19 @@
-"""A release pipeline that flushes a cache: by the Redis protocol over TLS, as it was done once, and by az."""
+"""A release pipeline that flushes a cache: by the Redis protocol over TLS, as it was done once, by az, and in the console."""
 
 import pathlib
 import subprocess
 
 import redis
 
-from cli import ENVIRONMENT, az, login
+from cli import ENVIRONMENT, GATEWAY, az, login
 from steps import CA, Arm, Cache, check, step
 
 SCRIPT = pathlib.Path(__file__).with_name("pipeline.sh")
+
+
+def console(*words, typed=None):
+    command = [GATEWAY, "redis", "-n", "myredis", *words]
+    return subprocess.run(command, env=ENVIRONMENT, input=typed, capture_output=True, text=True, timeout=60)
 
 
 def main():
@@ -25,6 +30,13 @@ def main():
         az("redis flush -g mygroup -n myredis -y")
         with step("nothing is left"):
             check(client.dbsize() == 0)
+        with step("floci-az redis: a command, one that fails, and lines"):
+            done = console("set", "greeting", "hello world")
+            check((done.returncode, done.stdout) == (0, "OK\n"), done)
+            done = console("nonsense")
+            check(done.returncode == 1 and "unknown command" in done.stdout + done.stderr, done)
+            done = console(typed="get greeting\nflushall\ndbsize\n")
+            check(done.returncode == 0 and done.stdout.split("\n")[:3] == ["hello world", "OK", "0"], done)
 
 
 main()
