@@ -70,16 +70,9 @@ def is_ready(port):
         return False
 
 
-def command(port, key, *commands):
-    """Over plain TCP; the answers as they come."""
-    with socket.create_connection(("127.0.0.1", port)) as server, server.makefile("rb") as answers:
-        server.sendall(packed(["AUTH", key]))
-        for words in (None, *commands):
-            if words:
-                server.sendall(packed(words))
-            answer = answers.readline()
-            if not answer.startswith(b"+"):
-                raise SystemExit(f"{words and words[:3]}: {answer!r}")
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def packed(words):
@@ -136,6 +129,7 @@ def main():
     environment = os.environ | {name: str(value) for name, value in variables.items()}
     with open(os.path.join(folder, "log"), "w") as log:
         gateway = subprocess.Popen([GATEWAY], env=environment, cwd=folder, stdout=log, stderr=log)
+    own = None
     try:
         until(lambda: is_ready(port), "the gateway")
         request(port, "PUT", f"{CACHE}?{VERSION}", BODY)
@@ -143,19 +137,28 @@ def main():
         key = json.loads(request(port, "POST", f"{CACHE}/listKeys?{VERSION}")[1])["primaryKey"]
         tls = os.path.join(folder, "data", "tls")
         ca, leaf, secret = (os.path.join(tls, name) for name in ("ca.pem", "leaf.pem", "leaf.key"))
-        files = ["tls-cert-file", leaf, "tls-key-file", secret, "tls-ca-cert-file", ca, "tls-auth-clients", "no"]
-        command(first, key, ["CONFIG", "SET", *files, "tls-port", str(own_tls)])
+        # Configured as the cache's server is, and the same program.
+        program = shutil.which("valkey-server") or shutil.which("redis-server")
+        options = {"port": 0, "tls-port": own_tls, "tls-cert-file": leaf, "tls-key-file": secret, "tls-ca-cert-file": ca}
+        options |= {"tls-auth-clients": "no", "requirepass": key, "maxclients": 20_000, "dir": folder}
+        options |= {"appendonly": "yes", "appendfsync": "everysec", "save": ""}
+        words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+        own = subprocess.Popen([program, *words], cwd=folder, stdout=subprocess.DEVNULL)
+        until(lambda: listens(own_tls), "the server with its own TLS")
         [workload] = os.listdir(os.path.join(folder, "data", "workloads"))
         with open(os.path.join(folder, "data", "workloads", workload, "pid")) as file:
             server = int(file.read())
-        show(benchmark, (gateway_tls, own_tls), key, ca, gateway.pid, server)
+        show(benchmark, (gateway_tls, own_tls), key, ca, gateway.pid, server, own.pid)
     finally:
+        if own is not None:
+            own.terminate()
+            own.wait()
         gateway.send_signal(signal.SIGTERM)
         gateway.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def show(benchmark, ports, key, ca, gateway, server):
+def show(benchmark, ports, key, ca, gateway, server, own):
     print(f"{os.path.basename(benchmark)}, values of 64 bytes, {ROUNDS} rounds, {os.cpu_count()} cores; gateway / server's own TLS")
     print(f"{'clients':>7} {'-P':>3} {'test':>4} {'gateway/s':>10} {'own/s':>10} {'ratio':>6}   {'p50 ms':>13} {'p99 ms':>15} {'ratio':>6}")
     for clients, pipeline, requests in LOADS:
@@ -173,7 +176,7 @@ def show(benchmark, ports, key, ca, gateway, server):
                 f"{of(0, 1):>6.3f}/{of(1, 1):<6.3f} {of(0, 2):>7.3f}/{of(1, 2):<7.3f} {ratio(2):>6.2f}",
                 flush=True,
             )
-    own = idle(ports[1], key, ca, [server])
+    own = idle(ports[1], key, ca, [own])
     through = idle(ports[0], key, ca, [gateway, server])
     print(
         f"{IDLE:,} idle connections, bytes each: gateway {through[0]:,.0f} and server {through[1]:,.0f}; "

@@ -23,6 +23,14 @@ pub const REPLICA: &str = "floci-az-replica";
 const ADMINISTRATION: &str = "~* +ping +config +acl +info +role +cluster +replicaof +flushall +bgsave +save +lastsave \
                               +select +dbsize +scan +eval +dump +del +migrate +restore +restore-asking +asking +readonly +wait";
 
+/// What clients may not do, whatever else they may: the commands that Azure blocks, because they are the server's
+/// administration, and some that would have the same effect.
+pub const WITHOUT_ADMINISTRATION: &str = "-acl -bgrewriteaof -bgsave -config -debug -failover -migrate -module -psync -replconf -replicaof \
+                                          -save -shutdown -slaveof -sync -cluster|addslots -cluster|addslotsrange \
+                                          -cluster|bumpepoch -cluster|delslots -cluster|delslotsrange -cluster|failover \
+                                          -cluster|flushslots -cluster|forget -cluster|meet -cluster|replicate \
+                                          -cluster|reset -cluster|saveconfig -cluster|set-config-epoch -cluster|setslot";
+
 /// A user of the server.
 #[derive(Clone, PartialEq, Eq)]
 pub struct User {
@@ -109,7 +117,8 @@ impl Access {
 
     /// Rules of the user `default`, after a `reset`.
     fn rules(self, keys: &Keys) -> Vec<String> {
-        let everything = ["~*", "&*", "+@all"].map(str::to_owned);
+        let allowed = ["~*", "&*", "+@all"].into_iter().chain(WITHOUT_ADMINISTRATION.split_whitespace());
+        let everything = allowed.chain(["+acl|whoami"]).map(str::to_owned);
         let admission = match self {
             Access::Keys => {
                 vec!["on".to_owned(), format!("#{}", digest(&keys.primary)), format!("#{}", digest(&keys.secondary))]

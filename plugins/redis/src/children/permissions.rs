@@ -3,6 +3,8 @@
 //! Checked word by word, because a rule that the server does not take would keep it from starting. Words that say who
 //! somebody is, and not what they may do (passwords, `on`, `off`, `reset`), are refused.
 
+use crate::access::WITHOUT_ADMINISTRATION;
+
 use super::commands::{CATEGORIES, COMMANDS, SUBCOMMANDS};
 
 /// Valid for every server that a cache may run on.
@@ -48,13 +50,27 @@ impl Permissions {
         &self.0
     }
 
-    /// As the server takes them, after a `reset`.
+    /// As the server takes them, after a `reset`; without its administration, also inside of brackets.
     pub fn rules(&self) -> Vec<String> {
         let words = self.0.split(' ');
         // Azure's servers are of a version whose rules know no channels: what does not name any allows all.
-        let names_channels = |word: &str| word.starts_with('&') || word.ends_with("channels");
+        let names_channels = |word: &str| word.starts_with('&') || matches!(word, "allchannels" | "resetchannels");
         let channels = if words.clone().any(names_channels) { None } else { Some("allchannels") };
-        channels.into_iter().chain(words).map(str::to_owned).collect()
+        let mut rules: Vec<String> = channels.into_iter().map(str::to_owned).collect();
+        for word in words {
+            match word.strip_suffix(')') {
+                Some(last) => {
+                    rules.push(last.to_owned());
+                    rules.extend(WITHOUT_ADMINISTRATION.split_whitespace().map(str::to_owned));
+                    if let Some(last) = rules.last_mut() {
+                        last.push(')');
+                    }
+                }
+                None => rules.push(word.to_owned()),
+            }
+        }
+        rules.extend(WITHOUT_ADMINISTRATION.split_whitespace().map(str::to_owned));
+        rules
     }
 }
 
@@ -201,13 +217,13 @@ mod tests {
             Err(why) => format!("{text:?}: {why}"),
         };
         expect![[r#"
-            "+get +hget" -> allchannels +get +hget
-            "  +@read\t-@dangerous ~cache:* %R~config:* " -> allchannels +@read -@dangerous ~cache:* %R~config:*
-            "+@all allkeys &news:*" -> +@all allkeys &news:*
-            "+get ~a (+set ~b) (%W~c +del)" -> allchannels +get ~a (+set ~b) (%W~c +del)
-            "(+get ~a)" -> allchannels (+get ~a)
-            "+CONFIG|GET +select|0 allcommands -@Fast" -> allchannels +CONFIG|GET +select|0 allcommands -@Fast
-            "allkeys resetkeys ~a" -> allchannels allkeys resetkeys ~a
+            "+get +hget" -> allchannels +get +hget -acl -bgrewriteaof -bgsave -config -debug -failover -migrate -module -psync -replconf -replicaof -save -shutdown -slaveof -sync -cluster|addslots -cluster|addslotsrange -cluster|bumpepoch -cluster|delslots -cluster|delslotsrange -cluster|failover -cluster|flushslots -cluster|forget -cluster|meet -cluster|replicate -cluster|reset -cluster|saveconfig -cluster|set-config-epoch -cluster|setslot
+            "  +@read\t-@dangerous ~cache:* %R~config:* " -> allchannels +@read -@dangerous ~cache:* %R~config:* -acl -bgrewriteaof -bgsave -config -debug -failover -migrate -module -psync -replconf -replicaof -save -shutdown -slaveof -sync -cluster|addslots -cluster|addslotsrange -cluster|bumpepoch -cluster|delslots -cluster|delslotsrange -cluster|failover -cluster|flushslots -cluster|forget -cluster|meet -cluster|replicate -cluster|reset -cluster|saveconfig -cluster|set-config-epoch -cluster|setslot
+            "+@all allkeys &news:*" -> +@all allkeys &news:* -acl -bgrewriteaof -bgsave -config -debug -failover -migrate -module -psync -replconf -replicaof -save -shutdown -slaveof -sync -cluster|addslots -cluster|addslotsrange -cluster|bumpepoch -cluster|delslots -cluster|delslotsrange -cluster|failover -cluster|flushslots -cluster|forget -cluster|meet -cluster|replicate -cluster|reset -cluster|saveconfig -cluster|set-config-epoch -cluster|setslot
+            "+get ~a (+set ~b) (%W~c +del)" -> allchannels +get ~a (+set ~b -acl -bgrewriteaof -bgsave -config -debug -failover -migrate -module -psync -replconf -replicaof -save -shutdown -slaveof -sync -cluster|addslots -cluster|addslotsrange -cluster|bumpepoch -cluster|delslots -cluster|delslotsrange -cluster|failover -cluster|flushslots -cluster|forget -cluster|meet -cluster|replicate -cluster|reset -cluster|saveconfig -cluster|set-config-epoch -cluster|setslot) (%W~c +del -acl -bgrewriteaof -bgsave -config -debug -failover -migrate -module -psync -replconf -replicaof -save -shutdown -slaveof -sync -cluster|addslots -cluster|addslotsrange -cluster|bumpepoch -cluster|delslots -cluster|delslotsrange -cluster|failover -cluster|flushslots -cluster|forget -cluster|meet -cluster|replicate -cluster|reset -cluster|saveconfig -cluster|set-config-epoch -cluster|setslot) -acl -bgrewriteaof -bgsave -config -debug -failover -migrate -module -psync -replconf -replicaof -save -shutdown -slaveof -sync -cluster|addslots -cluster|addslotsrange -cluster|bumpepoch -cluster|delslots -cluster|delslotsrange -cluster|failover -cluster|flushslots -cluster|forget -cluster|meet -cluster|replicate -cluster|reset -cluster|saveconfig -cluster|set-config-epoch -cluster|setslot
+            "(+get ~a)" -> allchannels (+get ~a -acl -bgrewriteaof -bgsave -config -debug -failover -migrate -module -psync -replconf -replicaof -save -shutdown -slaveof -sync -cluster|addslots -cluster|addslotsrange -cluster|bumpepoch -cluster|delslots -cluster|delslotsrange -cluster|failover -cluster|flushslots -cluster|forget -cluster|meet -cluster|replicate -cluster|reset -cluster|saveconfig -cluster|set-config-epoch -cluster|setslot) -acl -bgrewriteaof -bgsave -config -debug -failover -migrate -module -psync -replconf -replicaof -save -shutdown -slaveof -sync -cluster|addslots -cluster|addslotsrange -cluster|bumpepoch -cluster|delslots -cluster|delslotsrange -cluster|failover -cluster|flushslots -cluster|forget -cluster|meet -cluster|replicate -cluster|reset -cluster|saveconfig -cluster|set-config-epoch -cluster|setslot
+            "+CONFIG|GET +select|0 allcommands -@Fast" -> allchannels +CONFIG|GET +select|0 allcommands -@Fast -acl -bgrewriteaof -bgsave -config -debug -failover -migrate -module -psync -replconf -replicaof -save -shutdown -slaveof -sync -cluster|addslots -cluster|addslotsrange -cluster|bumpepoch -cluster|delslots -cluster|delslotsrange -cluster|failover -cluster|flushslots -cluster|forget -cluster|meet -cluster|replicate -cluster|reset -cluster|saveconfig -cluster|set-config-epoch -cluster|setslot
+            "allkeys resetkeys ~a" -> allchannels allkeys resetkeys ~a -acl -bgrewriteaof -bgsave -config -debug -failover -migrate -module -psync -replconf -replicaof -save -shutdown -slaveof -sync -cluster|addslots -cluster|addslotsrange -cluster|bumpepoch -cluster|delslots -cluster|delslotsrange -cluster|failover -cluster|flushslots -cluster|forget -cluster|meet -cluster|replicate -cluster|reset -cluster|saveconfig -cluster|set-config-epoch -cluster|setslot
             "": It has to name what is allowed, such as '+get ~cache:*'.
             " ": It has to name what is allowed, such as '+get ~cache:*'.
             "get": 'get' is not a permission: there are commands (+get, -@dangerous), keys (~cache:*, allkeys), channels (&news:*, allchannels) and brackets of them.
