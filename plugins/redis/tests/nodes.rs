@@ -96,6 +96,15 @@ fn a_cluster_has_all_slots_and_replicas_of_its_own() {
 }
 
 #[test]
+fn more_servers_than_one_step_starts_become_a_cluster() {
+    let (host, farm) = gateway();
+    ready(&host, json!({ "shardCount": 10, "replicasPerPrimary": 1 }));
+    let shards = shards(&host, &farm);
+    assert_eq!(shards.len(), 20);
+    assert_eq!(shards.iter().map(|(_, slots)| slots).sum::<usize>(), usize::from(SLOTS));
+}
+
+#[test]
 fn slots_move_with_their_keys_when_shards_come_and_go() {
     let (host, farm) = gateway();
     ready(&host, json!({ "shardCount": 2 }));

@@ -127,12 +127,12 @@ pub fn start(
             Err(fault) => return Err(fault),
         };
         let served = nodes::has_served(private, &place);
+        started += usize::from(!private.nodes.contains_key(&place.workload));
         let node = private.nodes.entry(place.workload.clone()).or_default();
         (node.shard, node.primary) = (place.shard, place.role == Role::Primary);
         node.public = listening.public;
         // The count starts anew when the spec changes.
         node.exits = node.exits.min(workload.exits);
-        started += usize::from(!node.ready);
         if !private.has_served() {
             private.server = Server::Placed;
         }
