@@ -188,6 +188,8 @@ fn join(view: &View<'_>, private: &mut Private, running: &[Running]) -> Result<O
     if !view.clustered {
         return Ok(None);
     }
+    // From here on its keys may be on any of the nodes.
+    private.clustered = true;
     let leaving = nodes::leaving(view.cache, private);
     let (going, staying): (Vec<Member<'_>>, Vec<Member<'_>>) = running
         .iter()
@@ -227,7 +229,6 @@ fn serving(view: &View<'_>, private: &mut Private, running: &[Running], main: u1
         Plain::Guarded | Plain::Closed => ("localhost".to_owned(), main),
     };
     private.server = Server::Serving { host, port };
-    private.clustered = view.clustered;
     private.refused_ports.clear();
 }
 
