@@ -166,7 +166,11 @@ fn replicate(
     if view.clustered {
         return Ok(None);
     }
-    let main = running.iter().find(|one| one.place.role == Role::Primary).and_then(Running::primary);
+    let first = running.iter().find(|one| one.place.role == Role::Primary);
+    let main = first.and_then(Running::primary);
+    if let (Some(first), None, true) = (first, &main, running.len() > 1) {
+        return Ok(Some(first.has_no_address()));
+    }
     for one in running {
         let primary = match (one.place.role, upstream) {
             (Role::Primary, Upstream::Nobody) => None,
@@ -191,10 +195,12 @@ fn join(view: &View<'_>, private: &mut Private, running: &[Running]) -> Result<O
     // From here on its keys may be on any of the nodes.
     private.clustered = true;
     let leaving = nodes::leaving(view.cache, private);
-    let (going, staying): (Vec<Member<'_>>, Vec<Member<'_>>) = running
-        .iter()
-        .filter_map(|one| one.member(view, private))
-        .partition(|member| leaving.iter().any(|place| place == member.place));
+    let members = match servers::members(view, private, running) {
+        Ok(members) => members,
+        Err(next) => return Ok(Some(next)),
+    };
+    let (going, staying): (Vec<Member<'_>>, Vec<Member<'_>>) =
+        members.into_iter().partition(|member| leaving.iter().any(|place| place == member.place));
     if let Formed::Not(after, reason) = cluster::form(&staying, &going)? {
         return Ok(Some(Next::wait(after, reason)));
     }
@@ -235,7 +241,13 @@ fn serving(view: &View<'_>, private: &mut Private, running: &[Running], main: u1
 /// A step of the job that an action has left.
 fn work(view: &View<'_>, private: &mut Private, running: &[Running]) -> Result<Option<Next>, Fault> {
     let Some(mut job) = private.job.take() else { return Ok(None) };
-    let members: Vec<Member<'_>> = running.iter().filter_map(|one| one.member(view, private)).collect();
+    let members = match servers::members(view, private, running) {
+        Ok(members) => members,
+        Err(next) => {
+            private.job = Some(job);
+            return Ok(Some(next));
+        }
+    };
     let scene = Scene::of(view.id, &members, private, view.clustered, view.settings, view.host);
     let outcome = jobs::advance(&mut job, &scene);
     match outcome {

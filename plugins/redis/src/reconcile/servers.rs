@@ -22,6 +22,7 @@ use crate::settings::Settings;
 /// A server is started in a few milliseconds.
 const STARTING: Duration = Duration::from_millis(20);
 const LOADING: Duration = Duration::from_millis(50);
+const ADDRESS: Duration = Duration::from_millis(50);
 /// An image is pulled in seconds; a server that has exited is left alone for a moment.
 const SLOW: Duration = Duration::from_millis(250);
 /// Milliseconds that a running server may take to answer for the first time.
@@ -52,8 +53,13 @@ impl Running {
         self.workload.peer(PORT).map(|(host, port)| Primary { host: host.to_owned(), port })
     }
 
+    /// Until then nothing is decided that other servers have a part in.
+    pub fn has_no_address(&self) -> Next {
+        Next::wait(ADDRESS, format!("'{}' has no address yet", self.place.workload))
+    }
+
     /// As a node of a cluster.
-    pub fn member<'a>(&'a self, view: &View<'a>, private: &'a Private) -> Option<Member<'a>> {
+    fn member<'a>(&'a self, view: &View<'a>, private: &'a Private) -> Option<Member<'a>> {
         let (host, port) = self.workload.peer(PORT)?;
         Some(Member {
             administration: self.administration(view, private),
@@ -64,6 +70,11 @@ impl Running {
             bus: self.workload.peer(BUS).map_or(0, |(_, port)| port),
         })
     }
+}
+
+/// All of them, as nodes of a cluster; what is to be waited for while one cannot be reached by the others.
+pub fn members<'a>(view: &View<'a>, private: &'a Private, running: &'a [Running]) -> Result<Vec<Member<'a>>, Next> {
+    running.iter().map(|one| one.member(view, private).ok_or_else(|| one.has_no_address())).collect()
 }
 
 /// What has to be so before servers are started: those that have nothing to give up are gone, and a server that becomes
@@ -116,6 +127,12 @@ pub fn start(
         let listening =
             nodes::listening(view.id, &place, main, (view.plain, view.clustered), private, view.settings, view.host)?;
         let first = running.iter().find(|one| one.place.shard == place.shard && one.place.role == Role::Primary);
+        // Without it the replica would start as a primary.
+        if place.role == Role::Replica && !view.clustered && first.and_then(Running::primary).is_none() {
+            let reason = format!("'{}' waits for its primary", place.workload);
+            waiting = waiting.or_else(|| Some(first.map_or(Next::wait(ADDRESS, reason), Running::has_no_address)));
+            continue;
+        }
         let post = post(view, private, &place, &listening, upstream, first);
         let parameters = post.parameters();
         let spec = server::spec(view.cache, view.settings, &post, users.clone());
