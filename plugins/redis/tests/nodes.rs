@@ -145,6 +145,12 @@ fn slots_move_with_their_keys_when_shards_come_and_go() {
         r#"["redis", "server-bus", "server-inner", "server-public", "shard-1-bus", "shard-1-inner", "shard-1-public"]"#
     ]]
     .assert_eq(&format!("{held:?}"));
+    // One shard again, and a cluster still: the gateway goes on serving its port.
+    host.patch::<Redis>(ID, json!({ "properties": { "shardCount": null } })).unwrap();
+    let last = (0..20).map(|_| host.settle::<Redis>(ID)).find(|next| !matches!(next, Next::Wait { .. }));
+    assert_eq!((last, shards(&host, &farm).len()), (Some(Next::Done), 1));
+    let ports: Vec<u16> = host.route(ID).unwrap().entries.into_keys().collect();
+    assert_eq!(ports[..2], [6379, 6380]);
 }
 
 #[test]

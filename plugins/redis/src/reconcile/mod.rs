@@ -65,10 +65,7 @@ fn step(id: &ResourceId, now: ProvisioningState, state: &mut State, host: &dyn H
     let next = match settings.backing {
         Backing::Server => {
             let clustered = nodes::is_clustered(&cache, &private);
-            let plain = match plain(&cache, &settings, &children) {
-                Plain::Direct if clustered => Plain::Guarded,
-                plain => plain,
-            };
+            let plain = plain(&cache, &private, &settings, &children);
             let view = View { id, cache: &cache, children: &children, settings: &settings, host, plain, clustered };
             let dropped = if ended { drop_job(&view, &mut private) } else { Ok(()) };
             dropped.and_then(|()| serve(&view, &mut private))

@@ -15,7 +15,7 @@ use crate::cluster::Member;
 use crate::nodes::{self, BUS, Listening, PORT, Place, Role};
 use crate::private::{Private, Repair, Server};
 use crate::replication::Primary;
-use crate::route::Plain;
+use crate::route::{Plain, plain};
 use crate::server::{self, Post};
 use crate::settings::Settings;
 
@@ -311,10 +311,7 @@ pub fn write_users(
 ) -> Result<Work, Fault> {
     let mut private = private.clone();
     let clustered = nodes::is_clustered(cache, &private);
-    let plain = match crate::route::plain(cache, settings, children) {
-        Plain::Direct if clustered => Plain::Guarded,
-        plain => plain,
-    };
+    let plain = plain(cache, &private, settings, children);
     let view = View { id, cache, children, settings, host, plain, clustered };
     let upstream = super::links::upstream(&view)?;
     let main = nodes::main_port(id, &mut private, settings, host)?;
