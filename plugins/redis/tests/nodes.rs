@@ -9,7 +9,7 @@ use expect_test::expect;
 use farm::{ID, SLOTS, gateway, key};
 use floci_az_redis::Redis;
 use floci_az_sdk::testing::FakeHost;
-use floci_az_sdk::{Next, ProvisioningState, Resource, Value, json};
+use floci_az_sdk::{Fault, Next, ProvisioningState, Resource, Value, json};
 
 fn premium(more: Value) -> Value {
     let mut properties = json!({ "sku": { "name": "Premium", "family": "P", "capacity": 1 } });
@@ -192,9 +192,30 @@ fn jobs_are_done_once_and_a_job_that_fails_leaves_the_cache_ready() {
     assert!(host.spec(ID, "import").is_none(), "what the import needed is gone");
     assert_eq!(host.settle::<Redis>(ID), Next::Done, "it is not tried again");
 
+    // One that does not answer is asked again.
+    for server in ["server", "shard-1"] {
+        let why = "IOERR error or timeout reading to target instance";
+        farm.borrow_mut().server(ID, server).refuses_keys = Some(why.to_owned());
+    }
+    let Next::Wait { reason, .. } = run(&host, "import", from.clone()) else { panic!("it was given up") };
+    assert!(reason.contains("IOERR"), "{reason}");
     for server in ["server", "shard-1"] {
         farm.borrow_mut().server(ID, server).refuses_keys = None;
     }
+    assert_eq!(host.settle::<Redis>(ID), Next::Done);
+
+    // What makes the cache fail ends the job.
+    host.post::<Redis>(ID, "import", from.clone()).unwrap();
+    let stored = host.stored(ID).unwrap();
+    host.store(Resource { provisioning_state: ProvisioningState::Updating, ..stored });
+    while host.spec(ID, "import").is_none() {
+        host.reconcile::<Redis>(ID);
+    }
+    host.script([Err(Fault::new("RuntimeFailed", "no such image"))]);
+    let Next::Failed(fault) = host.reconcile::<Redis>(ID) else { panic!("it did not fail") };
+    assert_eq!(fault.code, "RuntimeFailed");
+    assert!(host.spec(ID, "import").is_none());
+    assert!(!host.held_ports(ID).iter().any(|(name, _)| name == "import"));
     host.journal();
     assert_eq!(run(&host, "import", from), Next::Done);
     let journal = host.journal();

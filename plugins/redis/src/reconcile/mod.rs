@@ -61,7 +61,8 @@ fn step(id: &ResourceId, now: ProvisioningState, state: &mut State, host: &dyn H
     let children = Children::read(id, host)?;
     private.linked = children.links.iter().map(|link| link.linked.to_string()).collect();
     // Its operation has ended before it did: nobody waits for it any more.
-    let ended = private.job.is_some() && now != ProvisioningState::Updating;
+    let busy = private.job.is_some();
+    let ended = busy && now != ProvisioningState::Updating;
     let next = match settings.backing {
         Backing::Server => {
             let clustered = nodes::is_clustered(&cache, &private);
@@ -72,8 +73,9 @@ fn step(id: &ResourceId, now: ProvisioningState, state: &mut State, host: &dyn H
         }
         Backing::Nothing => Ok(withdraw(id, &mut private, host)),
     };
-    if next.is_err() {
+    if next.is_err() && busy {
         private.job = None;
+        tidy(id, host);
     }
     // Also after a fault: what was learnt on the way (a port that is taken, say) must not be forgotten.
     state.document = document(&cache, &private, &settings, &children);
@@ -83,7 +85,9 @@ fn step(id: &ResourceId, now: ProvisioningState, state: &mut State, host: &dyn H
 
 /// Mocked: a server that is there from before goes.
 fn withdraw(id: &ResourceId, private: &mut Private, host: &dyn Host) -> Next {
-    private.job = None;
+    if private.job.take().is_some() {
+        tidy(id, host);
+    }
     if private.server == Server::Absent {
         return Next::Done;
     }
@@ -257,9 +261,16 @@ fn work(view: &View<'_>, private: &mut Private, running: &[Running]) -> Result<O
             Ok(None)
         }
         Err(fault) => {
-            jobs::tidy(view.id, view.host)?;
+            tidy(view.id, view.host);
             Ok(Some(Next::Refused(fault)))
         }
+    }
+}
+
+/// What a dropped job leaves behind; the reason that it was dropped for is the one to tell.
+fn tidy(id: &ResourceId, host: &dyn Host) {
+    if let Err(fault) = jobs::tidy(id, host) {
+        host.log().write(Level::Warn, &format!("what was begun with the cache's data is not tidied up: {fault}"));
     }
 }
 
