@@ -295,3 +295,24 @@ fn a_linked_cache_replicates_until_the_link_or_the_primary_goes() {
     host.delete::<Redis>(ID);
     assert!(host.journal().contains(&format!("wake {OTHER}")));
 }
+
+#[test]
+fn the_owner_of_a_link_is_a_cache_of_its_own_when_its_primary_is_gone() {
+    let (host, farm) = gateway();
+    ready(&host, json!({}));
+    host.put::<Redis>(OTHER, premium(json!({}))).unwrap();
+    assert_eq!(host.settle::<Redis>(OTHER), Next::Done);
+    let body = json!({ "properties": {
+        "linkedRedisCacheId": OTHER, "linkedRedisCacheLocation": "eastus", "serverRole": "Primary"
+    } });
+    host.put::<Redis>(&format!("{ID}/linkedServers/other"), body).unwrap();
+    assert_eq!(host.settle::<Redis>(ID), Next::Done);
+    let other = host.spec(OTHER, "server").unwrap().ports["redis"].outside;
+    assert_eq!(farm.borrow_mut().server(ID, "server").primary, Some(("127.0.0.1".to_owned(), other)));
+    host.journal();
+    assert_eq!(host.delete::<Redis>(OTHER), Next::Done);
+    assert!(host.journal().iter().any(|line| line.eq_ignore_ascii_case(&format!("wake {ID}"))));
+    assert_eq!(host.settle::<Redis>(ID), Next::Done);
+    assert_eq!(farm.borrow_mut().server(ID, "server").primary, None);
+    assert!(!host.spec(ID, "server").unwrap().files["server.conf"].contains("replicaof"));
+}

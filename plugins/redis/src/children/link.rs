@@ -87,6 +87,11 @@ pub fn primary_of(id: &ResourceId, host: &dyn Host) -> Result<Option<ResourceId>
     Ok(own.into_iter().find(|link| link.role == Role::Primary).map(|link| link.linked))
 }
 
+/// The caches that have a link to this one.
+pub fn owners(id: &ResourceId, host: &dyn Host) -> Result<Vec<ResourceId>, Fault> {
+    Ok(links_to(id, host)?.into_iter().filter_map(|link| link.id.parent()).collect())
+}
+
 /// Whether the cache is in a link, its own or another's; then that link.
 pub fn any_of(id: &ResourceId, host: &dyn Host) -> Result<Option<Link>, Fault> {
     let own = links_of(id, host)?.into_iter().next();

@@ -9,8 +9,8 @@ use floci_az_sdk::{ProvisioningState, WorkloadState};
 
 use super::View;
 use crate::administration::Administration;
-use crate::children::LINKED_SERVERS;
 use crate::children::link::{self, Link, Role};
+use crate::children::{LINKED_SERVERS, is_staying};
 use crate::nodes::{PORT, SERVER};
 use crate::private::{Private, Server};
 use crate::replication::{self, Primary};
@@ -31,10 +31,12 @@ pub enum Upstream {
 
 pub fn upstream(view: &View<'_>) -> Result<Upstream, Fault> {
     let Some(id) = link::primary_of(view.id, view.host)? else { return Ok(Upstream::Nobody) };
+    // Its end is that of the link too, whichever of the two has it.
+    let primary = view.host.resources().get(&id)?;
+    let Some(resource) = primary.filter(is_staying) else { return Ok(Upstream::Nobody) };
     if view.clustered {
         return Err(replication::refuse_clusters(view.id, &id));
     }
-    let Some(resource) = view.host.resources().get(&id)? else { return Ok(Upstream::Away) };
     let private = Private::of(&resource.state)?;
     let Some(workload) = view.host.workloads().inspect(&id, SERVER)? else { return Ok(Upstream::Away) };
     Ok(match workload.peer(PORT) {
