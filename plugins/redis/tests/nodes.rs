@@ -281,6 +281,12 @@ fn a_linked_cache_replicates_until_the_link_or_the_primary_goes() {
     let secret = |conf: &str| conf.lines().find(|line| line.starts_with("masterauth")).unwrap().to_owned();
     let [own, others] = [ID, OTHER].map(|id| secret(&host.spec(id, "server").unwrap().files["server.conf"]));
     assert_eq!(own, others, "the secondary logs in to the primary");
+    // A link that is settled waits for nobody.
+    farm.borrow_mut().server(OTHER, "server").primary = None;
+    host.journal();
+    assert_eq!(host.reconcile::<Redis>(ID), Next::Done);
+    assert!(!host.journal().iter().any(|line| line.starts_with("wake")));
+    assert_eq!(host.settle::<Redis>(OTHER), Next::Done);
 
     let going = Resource { provisioning_state: ProvisioningState::Deleting, ..host.stored(&link).unwrap() };
     host.store(going);

@@ -48,7 +48,7 @@ pub fn upstream(view: &View<'_>) -> Result<Upstream, Fault> {
     })
 }
 
-/// Waits for the caches at the other ends of this one's links.
+/// Waits for the caches at the other ends of this one's links, as long as those are being made or deleted.
 pub fn settle(view: &View<'_>) -> Result<Next, Fault> {
     for child in view.host.resources().children(view.id, LINKED_SERVERS)? {
         let Ok(link) = Link::of(&child) else { continue };
@@ -60,12 +60,22 @@ pub fn settle(view: &View<'_>) -> Result<Next, Fault> {
         if view.clustered && !going {
             return Err(replication::refuse_clusters(view.id, &link.linked));
         }
+        if !is_pending(&child) {
+            continue;
+        }
         if let Some(why) = is_awaited(view, &link, going)? {
             view.host.resources().wake(&link.linked)?;
             return Ok(Next::wait(OTHER, why));
         }
     }
     Ok(Next::Done)
+}
+
+fn is_pending(link: &Resource) -> bool {
+    match link.provisioning_state {
+        ProvisioningState::Creating | ProvisioningState::Updating | ProvisioningState::Deleting => true,
+        ProvisioningState::Succeeded | ProvisioningState::Failed => false,
+    }
 }
 
 /// What the linked cache lacks, if it can be had.
