@@ -159,6 +159,13 @@ fn a_cache_with_keys_in_other_databases_gets_no_shards() {
     ready(&host, json!({}));
     farm.borrow_mut().server(ID, "server").keys.entry(4).or_default().insert(key(1, 1));
     host.patch::<Redis>(ID, json!({ "properties": { "shardCount": 2 } })).unwrap();
+    // Nor before it has said which it has keys in.
+    farm.borrow_mut().server(ID, "server").is_silent = true;
+    for _ in 0..3 {
+        assert!(matches!(host.reconcile::<Redis>(ID), Next::Wait { .. }));
+    }
+    assert!(!host.spec(ID, "server").unwrap().files["server.conf"].contains("cluster-enabled"));
+    farm.borrow_mut().server(ID, "server").is_silent = false;
     let Next::Failed(fault) = host.settle::<Redis>(ID) else { panic!("it was not refused") };
     expect!["DatabasesNotEmpty: the cache cannot get shards, because a cluster has database 0 only and this one has keys in database 4. Move or delete them, or send shardCount as null"]
         .assert_eq(&format!("{}: {}", fault.code, fault.message));

@@ -101,7 +101,9 @@ fn withdraw(id: &ResourceId, private: &mut Private, host: &dyn Host) -> Next {
 
 fn serve(view: &View<'_>, private: &mut Private) -> Result<Next, Fault> {
     let upstream = links::upstream(view)?;
-    servers::prepare(view, private)?;
+    if let Some(next) = servers::prepare(view, private, &upstream)? {
+        return Ok(next);
+    }
     let main = nodes::main_port(view.id, private, view.settings, view.host)?;
     if private.has_served() && view.plain == Plain::Direct {
         // The gateway lets go of a port that the server is to have now.

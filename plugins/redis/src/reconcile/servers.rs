@@ -78,13 +78,15 @@ pub fn members<'a>(view: &View<'a>, private: &'a Private, running: &'a [Running]
 }
 
 /// What has to be so before servers are started: those that have nothing to give up are gone, and a server that becomes
-/// the first node of a cluster holds nothing that a cluster cannot hold.
-pub fn prepare(view: &View<'_>, private: &mut Private) -> Result<(), Fault> {
+/// the first node of a cluster holds nothing that a cluster cannot hold. What is to be waited for, if that is not known.
+pub fn prepare(view: &View<'_>, private: &mut Private, upstream: &Upstream) -> Result<Option<Next>, Fault> {
     let becomes_cluster = view.clustered && !private.clustered && private.has_served();
-    if becomes_cluster {
+    let is_node = private.nodes.get(nodes::SERVER).is_some_and(|node| node.public.is_some());
+    if becomes_cluster && !is_node {
         let administration = Administration::of(view.id, nodes::SERVER, view.host, private);
-        // One that does not answer is started first, and asked by the next step.
-        let keyspace = administration.info("keyspace").unwrap_or_default();
+        let Ok(keyspace) = administration.info("keyspace") else {
+            return restore(view, private, upstream).map(Some);
+        };
         if let Some(other) = keyspace.keys().find(|name| name.starts_with("db") && *name != "db0") {
             let message = format!(
                 "the cache cannot get shards, because a cluster has database 0 only and this one has keys in database {}. \
@@ -107,7 +109,21 @@ pub fn prepare(view: &View<'_>, private: &mut Private) -> Result<(), Fault> {
         nodes::remove(view.id, &place, view.host)?;
         private.nodes.remove(&place.workload);
     }
-    Ok(())
+    Ok(None)
+}
+
+/// Has the servers run as they did before the cache was to be a cluster.
+fn restore(view: &View<'_>, private: &mut Private, upstream: &Upstream) -> Result<Next, Fault> {
+    let cache = Cache { shard_count: None, replicas: None, ..view.cache.clone() };
+    let plain = plain(&cache, private, view.settings, view.children);
+    let view = View { cache: &cache, plain, clustered: false, ..*view };
+    let main = nodes::main_port(view.id, private, view.settings, view.host)?;
+    let running = match start(&view, private, main, upstream)? {
+        Ok(running) => running,
+        Err(next) => return Ok(next),
+    };
+    let next = configure(&view, private, &running)?;
+    Ok(next.unwrap_or_else(|| Next::wait(LOADING, "the server is asked for the databases that have keys")))
 }
 
 /// Has every server run. What is to be waited for, as long as one does not.

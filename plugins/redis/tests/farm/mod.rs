@@ -28,6 +28,8 @@ pub struct Server {
     replicates: Option<String>,
     /// Keys that a client cannot have moved because of this.
     pub refuses_keys: Option<String>,
+    /// It accepts no connections.
+    pub is_silent: bool,
 }
 
 #[derive(Default)]
@@ -110,6 +112,9 @@ impl Farm {
             command.arguments().iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
         let words: Vec<&str> = text.iter().map(String::as_str).collect();
         self.servers.entry(name.clone()).or_default().known.insert(Farm::node_id(name));
+        if self.servers[name].is_silent {
+            return Err(Fault::new("ConnectionFailed", "nobody listens"));
+        }
         if let Some(reply) = self.cluster(name, &words) {
             return Ok(reply);
         }
