@@ -81,11 +81,10 @@ pub fn members<'a>(view: &View<'a>, private: &'a Private, running: &'a [Running]
 /// the first node of a cluster holds nothing that a cluster cannot hold. What is to be waited for, if that is not known.
 pub fn prepare(view: &View<'_>, private: &mut Private, upstream: &Upstream) -> Result<Option<Next>, Fault> {
     let becomes_cluster = view.clustered && !private.clustered && private.has_served();
-    let is_node = private.nodes.get(nodes::SERVER).is_some_and(|node| node.public.is_some());
-    if becomes_cluster && !is_node {
+    if let Some(before) = before_cluster(view.cache, private) {
         let administration = Administration::of(view.id, nodes::SERVER, view.host, private);
         let Ok(keyspace) = administration.info("keyspace") else {
-            return restore(view, private, upstream).map(Some);
+            return restore(view, &before, private, upstream).map(Some);
         };
         if let Some(other) = keyspace.keys().find(|name| name.starts_with("db") && *name != "db0") {
             let message = format!(
@@ -112,11 +111,17 @@ pub fn prepare(view: &View<'_>, private: &mut Private, upstream: &Upstream) -> R
     Ok(None)
 }
 
+/// A cache that is to be a cluster, as long as its server is no node: the cache that its servers are still of.
+fn before_cluster(cache: &Cache, private: &Private) -> Option<Cache> {
+    let is_node = private.nodes.get(nodes::SERVER).is_some_and(|node| node.public.is_some());
+    let becomes_cluster = cache.shard_count.is_some() && !private.clustered && private.has_served();
+    (becomes_cluster && !is_node).then(|| Cache { shard_count: None, replicas: None, ..cache.clone() })
+}
+
 /// Has the servers run as they did before the cache was to be a cluster.
-fn restore(view: &View<'_>, private: &mut Private, upstream: &Upstream) -> Result<Next, Fault> {
-    let cache = Cache { shard_count: None, replicas: None, ..view.cache.clone() };
-    let plain = plain(&cache, private, view.settings, view.children);
-    let view = View { cache: &cache, plain, clustered: false, ..*view };
+fn restore(view: &View<'_>, before: &Cache, private: &mut Private, upstream: &Upstream) -> Result<Next, Fault> {
+    let plain = plain(before, private, view.settings, view.children);
+    let view = View { cache: before, plain, clustered: false, ..*view };
     let main = nodes::main_port(view.id, private, view.settings, view.host)?;
     let running = match start(&view, private, main, upstream)? {
         Ok(running) => running,
@@ -326,6 +331,8 @@ pub fn write_users(
     host: &dyn Host,
 ) -> Result<Work, Fault> {
     let mut private = private.clone();
+    let before = before_cluster(cache, &private);
+    let cache = before.as_ref().unwrap_or(cache);
     let clustered = nodes::is_clustered(cache, &private);
     let plain = plain(cache, &private, settings, children);
     let view = View { id, cache, children, settings, host, plain, clustered };
