@@ -289,7 +289,8 @@ fn move_keys(slot: u16, from: &Seen<'_, '_>, to: &Seen<'_, '_>, until: Instant) 
         if keys.is_empty() {
             return Ok(true);
         }
-        migrate(&from.member.administration, (&to.member.host, to.member.port), 0, &keys, &[])?;
+        // A command that ran out of time may have left a key on both: this node's is the one that clients wrote to.
+        migrate(&from.member.administration, (&to.member.host, to.member.port), 0, &keys, &["REPLACE"])?;
     }
     Ok(false)
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use floci_az_sdk::prelude::*;
 
+use crate::children::link;
 use crate::jobs;
 use crate::nodes::{self, PORT};
 use crate::private::{Private, Server};
@@ -30,7 +31,9 @@ fn gone(resource: &Resource, host: &dyn Host) -> Result<(), Fault> {
     }
     remove(&resource.id, &private, host)?;
     // What replicated this cache is one of its own now.
-    private.linked.iter().filter_map(|id| id.parse().ok()).try_for_each(|id| host.resources().wake(&id))
+    let linked = private.linked.iter().filter_map(|id| id.parse().ok());
+    // One that cannot be read keeps nobody alive.
+    linked.chain(link::owners(&resource.id, host).unwrap_or_default()).try_for_each(|id| host.resources().wake(&id))
 }
 
 /// The route, the servers with their data, then the ports: nobody else may get them while a server listens.

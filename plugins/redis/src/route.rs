@@ -9,6 +9,7 @@ use crate::access::{Access, token_users};
 use crate::cache::Cache;
 use crate::children::Children;
 use crate::keys::digest;
+use crate::nodes;
 use crate::private::Private;
 use crate::settings::{Firewall, PlainPort, Settings};
 
@@ -35,13 +36,13 @@ pub enum Plain {
     Closed,
 }
 
-pub fn plain(cache: &Cache, settings: &Settings, children: &Children) -> Plain {
-    let private = settings.firewall == Firewall::Enforced && cache.public_network_access == "Disabled";
+pub fn plain(cache: &Cache, private: &Private, settings: &Settings, children: &Children) -> Plain {
+    let secluded = settings.firewall == Firewall::Enforced && cache.public_network_access == "Disabled";
     let unwanted = settings.plain_port == PlainPort::AsAsked && !cache.enable_non_ssl_port;
     let ruled = settings.firewall == Firewall::Enforced && !children.firewall.is_empty();
     match () {
-        () if private || unwanted => Plain::Closed,
-        () if ruled || cache.shard_count.is_some() => Plain::Guarded,
+        () if secluded || unwanted => Plain::Closed,
+        () if ruled || nodes::is_clustered(cache, private) => Plain::Guarded,
         () => Plain::Direct,
     }
 }
@@ -56,7 +57,7 @@ pub fn route(
     main_port: u16,
     nodes: &[Node],
 ) -> Route {
-    let plain = plain(cache, settings, children);
+    let plain = plain(cache, private, settings, children);
     let mut entries = BTreeMap::new();
     for node in nodes {
         if let Some(port) = node.public {
@@ -177,7 +178,7 @@ mod tests {
             .map_or_else(|| "everybody".to_owned(), |from| from.iter().map(range).collect::<Vec<_>>().join(" "));
         format!(
             "{:?}; {}; from {from:?}; {} keys; {} tokens; TLS {:?}",
-            plain(cache, settings, children),
+            plain(cache, &private, settings, children),
             route.entries.iter().map(entry).collect::<Vec<_>>().join(", "),
             route.keys.len(),
             route.tokens.len(),

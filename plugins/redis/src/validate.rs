@@ -63,7 +63,7 @@ fn effects(
         (cache.shard_count, cache.replicas),
         server::parameters(cache, settings),
         users(cache, private, children),
-        plain(cache, settings, children),
+        plain(cache, private, settings, children),
         route(id, cache, private, settings, children, 0, &[]),
     )
 }

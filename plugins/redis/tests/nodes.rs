@@ -9,7 +9,7 @@ use expect_test::expect;
 use farm::{ID, SLOTS, gateway, key};
 use floci_az_redis::Redis;
 use floci_az_sdk::testing::FakeHost;
-use floci_az_sdk::{Next, ProvisioningState, Resource, Value, json};
+use floci_az_sdk::{Fault, Next, ProvisioningState, Resource, Value, json};
 
 fn premium(more: Value) -> Value {
     let mut properties = json!({ "sku": { "name": "Premium", "family": "P", "capacity": 1 } });
@@ -96,6 +96,15 @@ fn a_cluster_has_all_slots_and_replicas_of_its_own() {
 }
 
 #[test]
+fn more_servers_than_one_step_starts_become_a_cluster() {
+    let (host, farm) = gateway();
+    ready(&host, json!({ "shardCount": 10, "replicasPerPrimary": 1 }));
+    let shards = shards(&host, &farm);
+    assert_eq!(shards.len(), 20);
+    assert_eq!(shards.iter().map(|(_, slots)| slots).sum::<usize>(), usize::from(SLOTS));
+}
+
+#[test]
 fn slots_move_with_their_keys_when_shards_come_and_go() {
     let (host, farm) = gateway();
     ready(&host, json!({ "shardCount": 2 }));
@@ -107,6 +116,8 @@ fn slots_move_with_their_keys_when_shards_come_and_go() {
             all.insert(key(slot, rest));
         }
     }
+    // As a move that ran out of time leaves it.
+    farm.borrow_mut().server(ID, "shard-2").keys.entry(0).or_default().insert(key(8148, 13));
     for count in [3, 1, 2] {
         host.patch::<Redis>(ID, json!({ "properties": { "shardCount": count } })).unwrap();
         // Many more steps than a creation has.
@@ -134,6 +145,12 @@ fn slots_move_with_their_keys_when_shards_come_and_go() {
         r#"["redis", "server-bus", "server-inner", "server-public", "shard-1-bus", "shard-1-inner", "shard-1-public"]"#
     ]]
     .assert_eq(&format!("{held:?}"));
+    // One shard again, and a cluster still: the gateway goes on serving its port.
+    host.patch::<Redis>(ID, json!({ "properties": { "shardCount": null } })).unwrap();
+    let last = (0..20).map(|_| host.settle::<Redis>(ID)).find(|next| !matches!(next, Next::Wait { .. }));
+    assert_eq!((last, shards(&host, &farm).len()), (Some(Next::Done), 1));
+    let ports: Vec<u16> = host.route(ID).unwrap().entries.into_keys().collect();
+    assert_eq!(ports[..2], [6379, 6380]);
 }
 
 #[test]
@@ -142,6 +159,13 @@ fn a_cache_with_keys_in_other_databases_gets_no_shards() {
     ready(&host, json!({}));
     farm.borrow_mut().server(ID, "server").keys.entry(4).or_default().insert(key(1, 1));
     host.patch::<Redis>(ID, json!({ "properties": { "shardCount": 2 } })).unwrap();
+    // Nor before it has said which it has keys in.
+    farm.borrow_mut().server(ID, "server").is_silent = true;
+    for _ in 0..3 {
+        assert!(matches!(host.reconcile::<Redis>(ID), Next::Wait { .. }));
+    }
+    assert!(!host.spec(ID, "server").unwrap().files["server.conf"].contains("cluster-enabled"));
+    farm.borrow_mut().server(ID, "server").is_silent = false;
     let Next::Failed(fault) = host.settle::<Redis>(ID) else { panic!("it was not refused") };
     expect!["DatabasesNotEmpty: the cache cannot get shards, because a cluster has database 0 only and this one has keys in database 4. Move or delete them, or send shardCount as null"]
         .assert_eq(&format!("{}: {}", fault.code, fault.message));
@@ -175,9 +199,30 @@ fn jobs_are_done_once_and_a_job_that_fails_leaves_the_cache_ready() {
     assert!(host.spec(ID, "import").is_none(), "what the import needed is gone");
     assert_eq!(host.settle::<Redis>(ID), Next::Done, "it is not tried again");
 
+    // One that does not answer is asked again.
+    for server in ["server", "shard-1"] {
+        let why = "IOERR error or timeout reading to target instance";
+        farm.borrow_mut().server(ID, server).refuses_keys = Some(why.to_owned());
+    }
+    let Next::Wait { reason, .. } = run(&host, "import", from.clone()) else { panic!("it was given up") };
+    assert!(reason.contains("IOERR"), "{reason}");
     for server in ["server", "shard-1"] {
         farm.borrow_mut().server(ID, server).refuses_keys = None;
     }
+    assert_eq!(host.settle::<Redis>(ID), Next::Done);
+
+    // What makes the cache fail ends the job.
+    host.post::<Redis>(ID, "import", from.clone()).unwrap();
+    let stored = host.stored(ID).unwrap();
+    host.store(Resource { provisioning_state: ProvisioningState::Updating, ..stored });
+    while host.spec(ID, "import").is_none() {
+        host.reconcile::<Redis>(ID);
+    }
+    host.script([Err(Fault::new("RuntimeFailed", "no such image"))]);
+    let Next::Failed(fault) = host.reconcile::<Redis>(ID) else { panic!("it did not fail") };
+    assert_eq!(fault.code, "RuntimeFailed");
+    assert!(host.spec(ID, "import").is_none());
+    assert!(!host.held_ports(ID).iter().any(|(name, _)| name == "import"));
     host.journal();
     assert_eq!(run(&host, "import", from), Next::Done);
     let journal = host.journal();
@@ -243,6 +288,12 @@ fn a_linked_cache_replicates_until_the_link_or_the_primary_goes() {
     let secret = |conf: &str| conf.lines().find(|line| line.starts_with("masterauth")).unwrap().to_owned();
     let [own, others] = [ID, OTHER].map(|id| secret(&host.spec(id, "server").unwrap().files["server.conf"]));
     assert_eq!(own, others, "the secondary logs in to the primary");
+    // A link that is settled waits for nobody.
+    farm.borrow_mut().server(OTHER, "server").primary = None;
+    host.journal();
+    assert_eq!(host.reconcile::<Redis>(ID), Next::Done);
+    assert!(!host.journal().iter().any(|line| line.starts_with("wake")));
+    assert_eq!(host.settle::<Redis>(OTHER), Next::Done);
 
     let going = Resource { provisioning_state: ProvisioningState::Deleting, ..host.stored(&link).unwrap() };
     host.store(going);
@@ -256,4 +307,25 @@ fn a_linked_cache_replicates_until_the_link_or_the_primary_goes() {
     host.journal();
     host.delete::<Redis>(ID);
     assert!(host.journal().contains(&format!("wake {OTHER}")));
+}
+
+#[test]
+fn the_owner_of_a_link_is_a_cache_of_its_own_when_its_primary_is_gone() {
+    let (host, farm) = gateway();
+    ready(&host, json!({}));
+    host.put::<Redis>(OTHER, premium(json!({}))).unwrap();
+    assert_eq!(host.settle::<Redis>(OTHER), Next::Done);
+    let body = json!({ "properties": {
+        "linkedRedisCacheId": OTHER, "linkedRedisCacheLocation": "eastus", "serverRole": "Primary"
+    } });
+    host.put::<Redis>(&format!("{ID}/linkedServers/other"), body).unwrap();
+    assert_eq!(host.settle::<Redis>(ID), Next::Done);
+    let other = host.spec(OTHER, "server").unwrap().ports["redis"].outside;
+    assert_eq!(farm.borrow_mut().server(ID, "server").primary, Some(("127.0.0.1".to_owned(), other)));
+    host.journal();
+    assert_eq!(host.delete::<Redis>(OTHER), Next::Done);
+    assert!(host.journal().iter().any(|line| line.eq_ignore_ascii_case(&format!("wake {ID}"))));
+    assert_eq!(host.settle::<Redis>(ID), Next::Done);
+    assert_eq!(farm.borrow_mut().server(ID, "server").primary, None);
+    assert!(!host.spec(ID, "server").unwrap().files["server.conf"].contains("replicaof"));
 }

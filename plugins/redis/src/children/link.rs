@@ -4,9 +4,10 @@
 use floci_az_sdk::prelude::*;
 
 use super::{LINKED_SERVERS, cache, is_staying, needed, parent, properties, unreadable};
-use crate::cache::Cache;
 use crate::manifest::RESOURCE_TYPE;
 use crate::member::{invalid, shown};
+use crate::nodes;
+use crate::private::Private;
 use crate::sku::{Tier, not_allowed};
 
 /// What the linked cache is.
@@ -86,6 +87,11 @@ pub fn primary_of(id: &ResourceId, host: &dyn Host) -> Result<Option<ResourceId>
     Ok(own.into_iter().find(|link| link.role == Role::Primary).map(|link| link.linked))
 }
 
+/// The caches that have a link to this one.
+pub fn owners(id: &ResourceId, host: &dyn Host) -> Result<Vec<ResourceId>, Fault> {
+    Ok(links_to(id, host)?.into_iter().filter_map(|link| link.id.parent()).collect())
+}
+
 /// Whether the cache is in a link, its own or another's; then that link.
 pub fn any_of(id: &ResourceId, host: &dyn Host) -> Result<Option<Link>, Fault> {
     let own = links_of(id, host)?.into_iter().next();
@@ -137,7 +143,7 @@ pub fn validate(change: &Change, host: &dyn Host) -> Result<Accepted, Rejection>
     Ok(Accepted::reconcile(State::new(link.document(&owner))))
 }
 
-/// Both have to exist, be Premium, and have as many shards; the secondary has to hold what the primary holds. The
+/// Both have to exist, be Premium, and have no shards; the secondary has to hold what the primary holds. The
 /// location of the linked one.
 fn check_pair(link: &Link, owner: &ResourceId, host: &dyn Host) -> Result<String, Rejection> {
     let missing = |id: &ResourceId| {
@@ -148,7 +154,7 @@ fn check_pair(link: &Link, owner: &ResourceId, host: &dyn Host) -> Result<String
         );
         Rejection::not_found("ResourceNotFound", message).at("properties.linkedRedisCacheId")
     };
-    let (_, own) = cache(owner, host)?.ok_or_else(|| missing(owner))?;
+    let (this, own) = cache(owner, host)?.ok_or_else(|| missing(owner))?;
     let (other, linked) = cache(&link.linked, host)?.ok_or_else(|| missing(&link.linked))?;
     for (id, cache) in [(owner, &own), (&link.linked, &linked)] {
         if cache.sku.tier != Tier::Premium {
@@ -166,16 +172,12 @@ fn check_pair(link: &Link, owner: &ResourceId, host: &dyn Host) -> Result<String
         );
         return Err(invalid("properties.linkedRedisCacheLocation", &why));
     }
-    if own.shard_count != linked.shard_count {
-        let shards = |cache: &Cache| cache.shard_count.map_or_else(|| "none".to_owned(), |count| count.to_string());
-        let why = format!(
-            "Linked caches have as many shards: '{}' has {}, '{}' has {}.",
-            owner.name(),
-            shards(&own),
-            other.name(),
-            shards(&linked)
-        );
-        return Err(invalid("properties.linkedRedisCacheId", &why));
+    for (resource, cache) in [(&this, &own), (&other, &linked)] {
+        if nodes::is_clustered(cache, &Private::of(&resource.state)?) {
+            let why =
+                format!("Linked caches with shards are not supported here, and '{}' has shards.", resource.id.name());
+            return Err(invalid("properties.linkedRedisCacheId", &why));
+        }
     }
     let (primary, secondary) = match link.role {
         Role::Primary => (&linked, &own),

@@ -69,7 +69,7 @@ fn each<T>(
     staying.map(read).collect()
 }
 
-fn is_staying(resource: &Resource) -> bool {
+pub fn is_staying(resource: &Resource) -> bool {
     resource.provisioning_state != ProvisioningState::Deleting
 }
 

@@ -46,9 +46,6 @@ impl Export {
         if state.is_saving {
             return Ok(Progress::Again(SAVING, "a snapshot is being saved".to_owned()));
         }
-        if !state.is_good {
-            return Err(refused("BGSAVE", "the snapshot could not be saved; the server's log says why"));
-        }
         if state.saved < before {
             // It was restarted, and counts anew.
             self.before = None;
@@ -56,6 +53,10 @@ impl Export {
         }
         if state.saved == before {
             return Ok(Progress::Again(SAVING, "a snapshot is about to be saved".to_owned()));
+        }
+        // Of the one that was asked for: each is counted when it begins.
+        if !state.is_good {
+            return Err(refused("BGSAVE", "the snapshot could not be saved; the server's log says why"));
         }
         let url = self.to.url(scene.clustered.then_some(primary.place.shard));
         let bytes = scene.host.transfers().send(scene.id, &primary.place.workload, SNAPSHOT, &url)?;

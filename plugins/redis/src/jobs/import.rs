@@ -113,18 +113,34 @@ impl Import {
                 if let Loaded::NotYet(progress) = load(Some(file), scene)? {
                     return Ok(progress);
                 }
-                let administration = administration(scene);
-                self.phase = match databases(&administration)?.get(database) {
-                    None => Phase::Copying { file: file + 1, database: 0, cursor: "0".to_owned() },
-                    Some(number) => match copy(&administration, *number, cursor, scene)? {
-                        None => Phase::Copying { file, database: database + 1, cursor: "0".to_owned() },
-                        Some(cursor) => Phase::Copying { file, database, cursor },
-                    },
-                };
+                match copy_on(file, database, cursor, scene) {
+                    Ok(phase) => self.phase = phase,
+                    // The cache is empty by now, and what is copied twice is the same.
+                    Err(fault) if is_passing(&fault) => {
+                        return Ok(Progress::Again(SLOW, format!("the copy is tried again: {fault}")));
+                    }
+                    Err(fault) => return Err(fault),
+                }
                 go_on("the files are copied into the cache")
             }
         }
     }
+}
+
+/// One of the two servers did not answer.
+fn is_passing(fault: &Fault) -> bool {
+    fault.is("ConnectionFailed") || fault.message.contains("IOERR")
+}
+
+fn copy_on(file: usize, database: usize, cursor: String, scene: &Scene<'_>) -> Result<Phase, Fault> {
+    let administration = administration(scene);
+    let Some(number) = databases(&administration)?.get(database).copied() else {
+        return Ok(Phase::Copying { file: file + 1, database: 0, cursor: "0".to_owned() });
+    };
+    Ok(match copy(&administration, number, cursor, scene)? {
+        None => Phase::Copying { file, database: database + 1, cursor: "0".to_owned() },
+        Some(cursor) => Phase::Copying { file, database, cursor },
+    })
 }
 
 pub fn tidy(id: &ResourceId, host: &dyn Host) -> Result<(), Fault> {

@@ -1,8 +1,8 @@
 //! What actions ask for and what takes time: a flush, an export, an import.
 //!
 //! The action stores a [`Job`]; each `reconcile` takes it a step further and stores how far it has come, so a gateway that
-//! is killed goes on where it was. A job that cannot be done is dropped, and its operation tells why; the cache is as
-//! good as before.
+//! is killed goes on where it was. A job that cannot be done is dropped, and its operation tells why. The cache goes on
+//! serving, with the data it has then: after an import that failed while it copied, that is a part of the files.
 
 mod export;
 mod import;

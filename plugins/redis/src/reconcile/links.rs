@@ -9,8 +9,8 @@ use floci_az_sdk::{ProvisioningState, WorkloadState};
 
 use super::View;
 use crate::administration::Administration;
-use crate::children::LINKED_SERVERS;
 use crate::children::link::{self, Link, Role};
+use crate::children::{LINKED_SERVERS, is_staying};
 use crate::nodes::{PORT, SERVER};
 use crate::private::{Private, Server};
 use crate::replication::{self, Primary};
@@ -31,10 +31,12 @@ pub enum Upstream {
 
 pub fn upstream(view: &View<'_>) -> Result<Upstream, Fault> {
     let Some(id) = link::primary_of(view.id, view.host)? else { return Ok(Upstream::Nobody) };
+    // Its end is that of the link too, whichever of the two has it.
+    let primary = view.host.resources().get(&id)?;
+    let Some(resource) = primary.filter(is_staying) else { return Ok(Upstream::Nobody) };
     if view.clustered {
         return Err(replication::refuse_clusters(view.id, &id));
     }
-    let Some(resource) = view.host.resources().get(&id)? else { return Ok(Upstream::Away) };
     let private = Private::of(&resource.state)?;
     let Some(workload) = view.host.workloads().inspect(&id, SERVER)? else { return Ok(Upstream::Away) };
     Ok(match workload.peer(PORT) {
@@ -46,7 +48,7 @@ pub fn upstream(view: &View<'_>) -> Result<Upstream, Fault> {
     })
 }
 
-/// Waits for the caches at the other ends of this one's links.
+/// Waits for the caches at the other ends of this one's links, as long as those are being made or deleted.
 pub fn settle(view: &View<'_>) -> Result<Next, Fault> {
     for child in view.host.resources().children(view.id, LINKED_SERVERS)? {
         let Ok(link) = Link::of(&child) else { continue };
@@ -58,12 +60,22 @@ pub fn settle(view: &View<'_>) -> Result<Next, Fault> {
         if view.clustered && !going {
             return Err(replication::refuse_clusters(view.id, &link.linked));
         }
+        if !is_pending(&child) {
+            continue;
+        }
         if let Some(why) = is_awaited(view, &link, going)? {
             view.host.resources().wake(&link.linked)?;
             return Ok(Next::wait(OTHER, why));
         }
     }
     Ok(Next::Done)
+}
+
+fn is_pending(link: &Resource) -> bool {
+    match link.provisioning_state {
+        ProvisioningState::Creating | ProvisioningState::Updating | ProvisioningState::Deleting => true,
+        ProvisioningState::Succeeded | ProvisioningState::Failed => false,
+    }
 }
 
 /// What the linked cache lacks, if it can be had.

@@ -61,22 +61,21 @@ fn step(id: &ResourceId, now: ProvisioningState, state: &mut State, host: &dyn H
     let children = Children::read(id, host)?;
     private.linked = children.links.iter().map(|link| link.linked.to_string()).collect();
     // Its operation has ended before it did: nobody waits for it any more.
-    let ended = private.job.is_some() && now != ProvisioningState::Updating;
+    let busy = private.job.is_some();
+    let ended = busy && now != ProvisioningState::Updating;
     let next = match settings.backing {
         Backing::Server => {
             let clustered = nodes::is_clustered(&cache, &private);
-            let plain = match plain(&cache, &settings, &children) {
-                Plain::Direct if clustered => Plain::Guarded,
-                plain => plain,
-            };
+            let plain = plain(&cache, &private, &settings, &children);
             let view = View { id, cache: &cache, children: &children, settings: &settings, host, plain, clustered };
             let dropped = if ended { drop_job(&view, &mut private) } else { Ok(()) };
             dropped.and_then(|()| serve(&view, &mut private))
         }
         Backing::Nothing => Ok(withdraw(id, &mut private, host)),
     };
-    if next.is_err() {
+    if next.is_err() && busy {
         private.job = None;
+        tidy(id, host);
     }
     // Also after a fault: what was learnt on the way (a port that is taken, say) must not be forgotten.
     state.document = document(&cache, &private, &settings, &children);
@@ -86,7 +85,9 @@ fn step(id: &ResourceId, now: ProvisioningState, state: &mut State, host: &dyn H
 
 /// Mocked: a server that is there from before goes.
 fn withdraw(id: &ResourceId, private: &mut Private, host: &dyn Host) -> Next {
-    private.job = None;
+    if private.job.take().is_some() {
+        tidy(id, host);
+    }
     if private.server == Server::Absent {
         return Next::Done;
     }
@@ -100,7 +101,9 @@ fn withdraw(id: &ResourceId, private: &mut Private, host: &dyn Host) -> Next {
 
 fn serve(view: &View<'_>, private: &mut Private) -> Result<Next, Fault> {
     let upstream = links::upstream(view)?;
-    servers::prepare(view, private)?;
+    if let Some(next) = servers::prepare(view, private, &upstream)? {
+        return Ok(next);
+    }
     let main = nodes::main_port(view.id, private, view.settings, view.host)?;
     if private.has_served() && view.plain == Plain::Direct {
         // The gateway lets go of a port that the server is to have now.
@@ -166,7 +169,11 @@ fn replicate(
     if view.clustered {
         return Ok(None);
     }
-    let main = running.iter().find(|one| one.place.role == Role::Primary).and_then(Running::primary);
+    let first = running.iter().find(|one| one.place.role == Role::Primary);
+    let main = first.and_then(Running::primary);
+    if let (Some(first), None, true) = (first, &main, running.len() > 1) {
+        return Ok(Some(first.has_no_address()));
+    }
     for one in running {
         let primary = match (one.place.role, upstream) {
             (Role::Primary, Upstream::Nobody) => None,
@@ -188,11 +195,15 @@ fn join(view: &View<'_>, private: &mut Private, running: &[Running]) -> Result<O
     if !view.clustered {
         return Ok(None);
     }
+    // From here on its keys may be on any of the nodes.
+    private.clustered = true;
     let leaving = nodes::leaving(view.cache, private);
-    let (going, staying): (Vec<Member<'_>>, Vec<Member<'_>>) = running
-        .iter()
-        .filter_map(|one| one.member(view, private))
-        .partition(|member| leaving.iter().any(|place| place == member.place));
+    let members = match servers::members(view, private, running) {
+        Ok(members) => members,
+        Err(next) => return Ok(Some(next)),
+    };
+    let (going, staying): (Vec<Member<'_>>, Vec<Member<'_>>) =
+        members.into_iter().partition(|member| leaving.iter().any(|place| place == member.place));
     if let Formed::Not(after, reason) = cluster::form(&staying, &going)? {
         return Ok(Some(Next::wait(after, reason)));
     }
@@ -227,14 +238,19 @@ fn serving(view: &View<'_>, private: &mut Private, running: &[Running], main: u1
         Plain::Guarded | Plain::Closed => ("localhost".to_owned(), main),
     };
     private.server = Server::Serving { host, port };
-    private.clustered = view.clustered;
     private.refused_ports.clear();
 }
 
 /// A step of the job that an action has left.
 fn work(view: &View<'_>, private: &mut Private, running: &[Running]) -> Result<Option<Next>, Fault> {
     let Some(mut job) = private.job.take() else { return Ok(None) };
-    let members: Vec<Member<'_>> = running.iter().filter_map(|one| one.member(view, private)).collect();
+    let members = match servers::members(view, private, running) {
+        Ok(members) => members,
+        Err(next) => {
+            private.job = Some(job);
+            return Ok(Some(next));
+        }
+    };
     let scene = Scene::of(view.id, &members, private, view.clustered, view.settings, view.host);
     let outcome = jobs::advance(&mut job, &scene);
     match outcome {
@@ -247,9 +263,16 @@ fn work(view: &View<'_>, private: &mut Private, running: &[Running]) -> Result<O
             Ok(None)
         }
         Err(fault) => {
-            jobs::tidy(view.id, view.host)?;
+            tidy(view.id, view.host);
             Ok(Some(Next::Refused(fault)))
         }
+    }
+}
+
+/// What a dropped job leaves behind; the reason that it was dropped for is the one to tell.
+fn tidy(id: &ResourceId, host: &dyn Host) {
+    if let Err(fault) = jobs::tidy(id, host) {
+        host.log().write(Level::Warn, &format!("what was begun with the cache's data is not tidied up: {fault}"));
     }
 }
 

@@ -15,13 +15,14 @@ use crate::cluster::Member;
 use crate::nodes::{self, BUS, Listening, PORT, Place, Role};
 use crate::private::{Private, Repair, Server};
 use crate::replication::Primary;
-use crate::route::Plain;
+use crate::route::{Plain, plain};
 use crate::server::{self, Post};
 use crate::settings::Settings;
 
 /// A server is started in a few milliseconds.
 const STARTING: Duration = Duration::from_millis(20);
 const LOADING: Duration = Duration::from_millis(50);
+const ADDRESS: Duration = Duration::from_millis(50);
 /// An image is pulled in seconds; a server that has exited is left alone for a moment.
 const SLOW: Duration = Duration::from_millis(250);
 /// Milliseconds that a running server may take to answer for the first time.
@@ -52,8 +53,13 @@ impl Running {
         self.workload.peer(PORT).map(|(host, port)| Primary { host: host.to_owned(), port })
     }
 
+    /// Until then nothing is decided that other servers have a part in.
+    pub fn has_no_address(&self) -> Next {
+        Next::wait(ADDRESS, format!("'{}' has no address yet", self.place.workload))
+    }
+
     /// As a node of a cluster.
-    pub fn member<'a>(&'a self, view: &View<'a>, private: &'a Private) -> Option<Member<'a>> {
+    fn member<'a>(&'a self, view: &View<'a>, private: &'a Private) -> Option<Member<'a>> {
         let (host, port) = self.workload.peer(PORT)?;
         Some(Member {
             administration: self.administration(view, private),
@@ -66,14 +72,20 @@ impl Running {
     }
 }
 
+/// All of them, as nodes of a cluster; what is to be waited for while one cannot be reached by the others.
+pub fn members<'a>(view: &View<'a>, private: &'a Private, running: &'a [Running]) -> Result<Vec<Member<'a>>, Next> {
+    running.iter().map(|one| one.member(view, private).ok_or_else(|| one.has_no_address())).collect()
+}
+
 /// What has to be so before servers are started: those that have nothing to give up are gone, and a server that becomes
-/// the first node of a cluster holds nothing that a cluster cannot hold.
-pub fn prepare(view: &View<'_>, private: &mut Private) -> Result<(), Fault> {
+/// the first node of a cluster holds nothing that a cluster cannot hold. What is to be waited for, if that is not known.
+pub fn prepare(view: &View<'_>, private: &mut Private, upstream: &Upstream) -> Result<Option<Next>, Fault> {
     let becomes_cluster = view.clustered && !private.clustered && private.has_served();
-    if becomes_cluster {
+    if let Some(before) = before_cluster(view.cache, private) {
         let administration = Administration::of(view.id, nodes::SERVER, view.host, private);
-        // One that does not answer is started first, and asked by the next step.
-        let keyspace = administration.info("keyspace").unwrap_or_default();
+        let Ok(keyspace) = administration.info("keyspace") else {
+            return restore(view, &before, private, upstream).map(Some);
+        };
         if let Some(other) = keyspace.keys().find(|name| name.starts_with("db") && *name != "db0") {
             let message = format!(
                 "the cache cannot get shards, because a cluster has database 0 only and this one has keys in database {}. \
@@ -96,7 +108,27 @@ pub fn prepare(view: &View<'_>, private: &mut Private) -> Result<(), Fault> {
         nodes::remove(view.id, &place, view.host)?;
         private.nodes.remove(&place.workload);
     }
-    Ok(())
+    Ok(None)
+}
+
+/// A cache that is to be a cluster, as long as its server is no node: the cache that its servers are still of.
+fn before_cluster(cache: &Cache, private: &Private) -> Option<Cache> {
+    let is_node = private.nodes.get(nodes::SERVER).is_some_and(|node| node.public.is_some());
+    let becomes_cluster = cache.shard_count.is_some() && !private.clustered && private.has_served();
+    (becomes_cluster && !is_node).then(|| Cache { shard_count: None, replicas: None, ..cache.clone() })
+}
+
+/// Has the servers run as they did before the cache was to be a cluster.
+fn restore(view: &View<'_>, before: &Cache, private: &mut Private, upstream: &Upstream) -> Result<Next, Fault> {
+    let plain = plain(before, private, view.settings, view.children);
+    let view = View { cache: before, plain, clustered: false, ..*view };
+    let main = nodes::main_port(view.id, private, view.settings, view.host)?;
+    let running = match start(&view, private, main, upstream)? {
+        Ok(running) => running,
+        Err(next) => return Ok(next),
+    };
+    let next = configure(&view, private, &running)?;
+    Ok(next.unwrap_or_else(|| Next::wait(LOADING, "the server is asked for the databases that have keys")))
 }
 
 /// Has every server run. What is to be waited for, as long as one does not.
@@ -116,6 +148,12 @@ pub fn start(
         let listening =
             nodes::listening(view.id, &place, main, (view.plain, view.clustered), private, view.settings, view.host)?;
         let first = running.iter().find(|one| one.place.shard == place.shard && one.place.role == Role::Primary);
+        // Without it the replica would start as a primary.
+        if place.role == Role::Replica && !view.clustered && first.and_then(Running::primary).is_none() {
+            let reason = format!("'{}' waits for its primary", place.workload);
+            waiting = waiting.or_else(|| Some(first.map_or(Next::wait(ADDRESS, reason), Running::has_no_address)));
+            continue;
+        }
         let post = post(view, private, &place, &listening, upstream, first);
         let parameters = post.parameters();
         let spec = server::spec(view.cache, view.settings, &post, users.clone());
@@ -127,12 +165,12 @@ pub fn start(
             Err(fault) => return Err(fault),
         };
         let served = nodes::has_served(private, &place);
+        started += usize::from(!private.nodes.contains_key(&place.workload));
         let node = private.nodes.entry(place.workload.clone()).or_default();
         (node.shard, node.primary) = (place.shard, place.role == Role::Primary);
         node.public = listening.public;
         // The count starts anew when the spec changes.
         node.exits = node.exits.min(workload.exits);
-        started += usize::from(!node.ready);
         if !private.has_served() {
             private.server = Server::Placed;
         }
@@ -293,11 +331,10 @@ pub fn write_users(
     host: &dyn Host,
 ) -> Result<Work, Fault> {
     let mut private = private.clone();
+    let before = before_cluster(cache, &private);
+    let cache = before.as_ref().unwrap_or(cache);
     let clustered = nodes::is_clustered(cache, &private);
-    let plain = match crate::route::plain(cache, settings, children) {
-        Plain::Direct if clustered => Plain::Guarded,
-        plain => plain,
-    };
+    let plain = plain(cache, &private, settings, children);
     let view = View { id, cache, children, settings, host, plain, clustered };
     let upstream = super::links::upstream(&view)?;
     let main = nodes::main_port(id, &mut private, settings, host)?;

@@ -28,6 +28,8 @@ pub struct Server {
     replicates: Option<String>,
     /// Keys that a client cannot have moved because of this.
     pub refuses_keys: Option<String>,
+    /// It accepts no connections.
+    pub is_silent: bool,
 }
 
 #[derive(Default)]
@@ -110,14 +112,17 @@ impl Farm {
             command.arguments().iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
         let words: Vec<&str> = text.iter().map(String::as_str).collect();
         self.servers.entry(name.clone()).or_default().known.insert(Farm::node_id(name));
+        if self.servers[name].is_silent {
+            return Err(Fault::new("ConnectionFailed", "nobody listens"));
+        }
         if let Some(reply) = self.cluster(name, &words) {
             return Ok(reply);
         }
         if let ["MIGRATE", _, port, ..] = words.as_slice() {
             let database = words[4].parse().unwrap();
-            let copies = words.contains(&"COPY");
             let at = words.iter().position(|word| *word == "KEYS").unwrap();
-            return Ok(self.migrate(name, port, database, &command.arguments()[at + 1..], copies));
+            let options = &words[..at];
+            return Ok(self.migrate(name, port, database, &command.arguments()[at + 1..], options));
         }
         let fallback = match words.as_slice() {
             ["CONFIG", "GET", parameter] => self.parameter(name, parameter),
@@ -254,7 +259,7 @@ impl Farm {
     }
 
     /// To the server of the same cache that listens on this port outside.
-    fn migrate(&mut self, from: &Name, port: &str, database: u32, keys: &[Vec<u8>], copies: bool) -> Reply {
+    fn migrate(&mut self, from: &Name, port: &str, database: u32, keys: &[Vec<u8>], options: &[&str]) -> Reply {
         let host = self.host.upgrade().unwrap();
         let listens = |(owner, workload): &Name| {
             host.spec(owner, workload).is_some_and(|spec| spec.ports["redis"].outside.to_string() == port)
@@ -263,9 +268,13 @@ impl Farm {
         if let Some(why) = &self.servers[&to].refuses_keys {
             return Reply::Error(why.clone());
         }
+        let has = |key| self.servers[&to].keys.get(&database).is_some_and(|keys| keys.contains(key));
+        if !options.contains(&"REPLACE") && keys.iter().any(has) {
+            return Reply::Error("BUSYKEY Target key name already exists.".to_owned());
+        }
         for key in keys {
             self.servers.get_mut(&to).unwrap().keys.entry(database).or_default().insert(key.clone());
-            if !copies {
+            if !options.contains(&"COPY") {
                 self.servers.get_mut(from).unwrap().keys.entry(database).or_default().remove(key);
             }
         }
