@@ -50,11 +50,14 @@ enum Phase {
         file: usize,
     },
     Flushing,
-    /// `database` is the number in the list of those that have keys.
+    /// From this place of the file on: a cursor in a database of the server that has it loaded.
     Copying {
         file: usize,
-        database: usize,
+        database: u32,
         cursor: String,
+        /// Of that server: a cursor means nothing to another run of it.
+        #[serde(default)]
+        run: String,
     },
 }
 
@@ -105,15 +108,15 @@ impl Import {
             }
             Phase::Flushing => {
                 super::flush(scene)?;
-                self.phase = Phase::Copying { file: 0, database: 0, cursor: "0".to_owned() };
+                self.phase = beginning_of(0);
                 go_on("the cache is empty")
             }
             Phase::Copying { file, .. } if file == self.files.len() => Ok(Progress::Done),
-            Phase::Copying { file, database, cursor } => {
+            Phase::Copying { file, database, cursor, run } => {
                 if let Loaded::NotYet(progress) = load(Some(file), scene)? {
                     return Ok(progress);
                 }
-                match copy_on(file, database, cursor, scene) {
+                match copy_on(file, (database, cursor, run), scene) {
                     Ok(phase) => self.phase = phase,
                     // The cache is empty by now, and what is copied twice is the same.
                     Err(fault) if is_passing(&fault) => {
@@ -132,14 +135,25 @@ fn is_passing(fault: &Fault) -> bool {
     fault.is("ConnectionFailed") || fault.message.contains("IOERR")
 }
 
-fn copy_on(file: usize, database: usize, cursor: String, scene: &Scene<'_>) -> Result<Phase, Fault> {
+fn beginning_of(file: usize) -> Phase {
+    Phase::Copying { file, database: 0, cursor: "0".to_owned(), run: String::new() }
+}
+
+fn copy_on(file: usize, place: (u32, String, String), scene: &Scene<'_>) -> Result<Phase, Fault> {
     let administration = administration(scene);
-    let Some(number) = databases(&administration)?.get(database).copied() else {
-        return Ok(Phase::Copying { file: file + 1, database: 0, cursor: "0".to_owned() });
+    let run = administration.info("server")?.remove("run_id").unwrap_or_default();
+    let (database, cursor) = match place {
+        (database, cursor, last) if last == run => (database, cursor),
+        _ => (0, "0".to_owned()),
     };
+    // Keys may expire, and a database may be empty by now.
+    let Some(number) = databases(&administration)?.into_iter().find(|number| *number >= database) else {
+        return Ok(beginning_of(file + 1));
+    };
+    let cursor = if number == database { cursor } else { "0".to_owned() };
     Ok(match copy(&administration, number, cursor, scene)? {
-        None => Phase::Copying { file, database: database + 1, cursor: "0".to_owned() },
-        Some(cursor) => Phase::Copying { file, database, cursor },
+        None => Phase::Copying { file, database: number + 1, cursor: "0".to_owned(), run },
+        Some(cursor) => Phase::Copying { file, database: number, cursor, run },
     })
 }
 

@@ -146,6 +146,7 @@ impl Farm {
                 (None, Some(_)) => "role:slave\r\nmaster_link_status:up\r\n".to_owned(),
                 (None, None) => "role:master\r\n".to_owned(),
             }),
+            ["INFO", "server"] => Reply::text("run_id:1\r\n"),
             ["INFO", "keyspace"] => {
                 let filled = server.keys.iter().filter(|(_, keys)| !keys.is_empty());
                 Reply::text(
