@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Route {
-    /// What clients may ask for by TLS SNI, compared without case. The gateway has a certificate for each.
+    /// What clients may ask for by TLS SNI, compared without case. The gateway has a certificate for each. A name that
+    /// another resource has published is refused.
     #[serde(default)]
     pub hosts: Vec<String>,
     /// Ports, and where each leads.
@@ -27,8 +28,8 @@ pub struct Route {
     /// Users whose passwords are tokens of this gateway's identity service.
     #[serde(default)]
     pub tokens: Vec<TokenUser>,
-    /// SHA-256 of the passwords that the workloads of this resource use among themselves: whoever logs in with one is
-    /// let in from anywhere, with TLS or without.
+    /// SHA-256 of the passwords that the workloads of this resource use among themselves: whoever logs in with one, and
+    /// with the name of a user that is not the default one, is let in from anywhere, with TLS or without.
     #[serde(default)]
     pub peers: Vec<String>,
     /// The oldest version of TLS: `1.2` or `1.3`. None for the oldest that the gateway speaks.

@@ -7,14 +7,13 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use floci_az_contract::Backend;
 use futures_util::future::BoxFuture;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::runtime::{Runtime, WorkloadKey, WorkloadState};
@@ -67,17 +66,26 @@ pub(super) enum Unreachable {
 #[derive(Debug)]
 pub(super) struct Backends {
     owner: String,
-    known: Mutex<BTreeMap<(String, String), SocketAddr>>,
+    known: Mutex<Known>,
+    /// Held by the one that asks where a workload is.
+    asking: tokio::sync::Mutex<()>,
 }
+
+/// By workload and port.
+type Known = BTreeMap<(String, String), SocketAddr>;
 
 impl Backends {
     pub(super) fn new(owner: &str) -> Backends {
-        Backends { owner: owner.to_owned(), known: Mutex::default() }
+        Backends { owner: owner.to_owned(), known: Mutex::default(), asking: tokio::sync::Mutex::default() }
     }
 
     /// Has them looked for again: a workload may have been started anew.
-    pub(super) async fn forget(&self) {
-        self.known.lock().await.clear();
+    pub(super) fn forget(&self) {
+        self.known().clear();
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection. `main` is where engines are asked: their connections belong to it.
@@ -88,35 +96,44 @@ impl Backends {
         main: &Handle,
     ) -> Result<TcpStream, Unreachable> {
         let place = (to.workload.clone(), to.port.clone());
-        let known = self.known.lock().await.get(&place).copied();
+        let known = self.known().get(&place).copied();
         if let Some(address) = known
             && let Ok(stream) = dial(address).await
         {
             return Ok(stream);
         }
-        // One looks for it, the others wait.
-        let mut table = self.known.lock().await;
-        if let Some(address) = table.get(&place).copied().filter(|address| Some(*address) != known)
-            && let Ok(stream) = dial(address).await
-        {
-            return Ok(stream);
-        }
-        table.remove(&place);
-        let (locate, port) = (locate.clone(), to.port.clone());
-        let workload = WorkloadKey { owner: self.owner.clone(), name: to.workload.clone() };
-        let looking = main.spawn(async move { locate.locate(&workload, &port).await });
-        let found = looking.await.unwrap_or_else(|broken| Err(broken.to_string())).map_err(Unreachable::NotFound)?;
+        let found = {
+            // One asks, the others wait, and may find what it has found.
+            let _turn = self.asking.lock().await;
+            let since = self.known().get(&place).copied().filter(|address| Some(*address) != known);
+            match since {
+                Some(address) => vec![address],
+                None => self.look(to, locate, main).await?,
+            }
+        };
         let mut last = Unreachable::NotRunning;
         for address in found {
             match dial(address).await {
                 Ok(stream) => {
-                    table.insert(place, address);
+                    self.known().insert(place, address);
                     return Ok(stream);
                 }
                 Err(reason) => last = Unreachable::Refused { address, reason },
             }
         }
         Err(last)
+    }
+
+    async fn look(
+        &self,
+        to: &Backend,
+        locate: &Arc<dyn Locate>,
+        main: &Handle,
+    ) -> Result<Vec<SocketAddr>, Unreachable> {
+        let (locate, port) = (locate.clone(), to.port.clone());
+        let workload = WorkloadKey { owner: self.owner.clone(), name: to.workload.clone() };
+        let looking = main.spawn(async move { locate.locate(&workload, &port).await });
+        looking.await.unwrap_or_else(|broken| Err(broken.to_string())).map_err(Unreachable::NotFound)
     }
 }
 

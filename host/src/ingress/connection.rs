@@ -77,7 +77,7 @@ async fn open(
         Client::Tls(stream) => stream.get_ref().1.protocol_version(),
     };
     let visitor = Visitor { address, port: door.port, tls };
-    let Some((route, first, session)) = choose(&mut client, door, candidates, visitor).await? else {
+    let Some((route, first, session)) = choose(&mut client, core, door, candidates, visitor).await? else {
         farewell(&mut client).await;
         return Ok(None);
     };
@@ -146,6 +146,7 @@ type Chosen = (Arc<Published>, Vec<u8>, Option<Box<Session>>);
 /// None for a client that is not let in, which has been told why.
 async fn choose(
     client: &mut Client,
+    core: &Core,
     door: Door,
     mut candidates: Vec<Arc<Published>>,
     visitor: Visitor,
@@ -161,9 +162,15 @@ async fn choose(
     match (protocol, single) {
         (Some(Protocol::Tcp) | None, None) => Ok(None),
         (Some(Protocol::Resp), None) => match converse(client, &candidates, visitor).await? {
-            Decision::Admitted { route, first, left } => {
-                let session = left.map(|left| Box::new(Session::after(route.clone(), left)));
-                Ok(Some((route, first, session)))
+            Decision::Admitted { route, mut first, rest, left: None } => {
+                first.extend(rest);
+                Ok(Some((route, first, None)))
+            }
+            Decision::Admitted { route, mut first, rest, left: Some(left) } => {
+                let mut session = Box::new(Session::after(route.clone(), core.table.clone(), left));
+                // The workload has something to answer, so nothing is answered here.
+                let _ = session.take(&rest, &mut first);
+                Ok(Some((route, first, Some(session))))
             }
             Decision::Refused => Ok(None),
         },
@@ -173,7 +180,8 @@ async fn choose(
             {
                 return Ok(None);
             }
-            let session = (!route.route.tokens.is_empty()).then(|| Box::new(Session::new(route.clone())));
+            let looked_at = !route.route.tokens.is_empty();
+            let session = looked_at.then(|| Box::new(Session::new(route.clone(), core.table.clone())));
             Ok(Some((route, Vec::new(), session)))
         }
         (Some(Protocol::Tcp) | None, Some(route)) => Ok(Some((route, Vec::new(), None))),

@@ -36,8 +36,10 @@ pub(super) struct Visitor {
 pub(super) enum Decision {
     Admitted {
         route: Arc<Published>,
-        /// What its workload gets first: the login, and what came behind it.
+        /// What its workload gets first: the login.
         first: Vec<u8>,
+        /// What came behind it, which may end in the middle of a command.
+        rest: Vec<u8>,
         /// For how long, if it has logged in with a token.
         left: Option<Duration>,
     },
@@ -85,9 +87,8 @@ pub(super) async fn converse(
             client.flush().await?;
         }
         match reply {
-            Some(Reply::Route { route, mut first, left }) => {
-                first.extend_from_slice(input);
-                return Ok(Decision::Admitted { route, first, left });
+            Some(Reply::Route { route, first, left }) => {
+                return Ok(Decision::Admitted { route, first, rest: input.to_vec(), left });
             }
             Some(Reply::Last(_)) => return Ok(Decision::Refused),
             Some(Reply::Answer(_)) | None => {}
@@ -117,7 +118,8 @@ fn reply(command: &Command, candidates: &[Arc<Published>], visitor: Visitor) -> 
         Asked::Other => return unknown(candidates, visitor, NO_LOGIN),
     };
     let password = hash(&login.password);
-    if let Some(route) = candidates.iter().find(|route| route.peers.contains(&password)) {
+    let peer = |route: &&Arc<Published>| !login.is_default() && route.peers.contains(&password);
+    if let Some(route) = candidates.iter().find(peer) {
         return Reply::Route { route: route.clone(), first: command.bytes.clone(), left: None };
     }
     if let [only] = candidates {

@@ -160,8 +160,14 @@ impl Ingress {
         self.shared.iter().find(|shared| shared.port == port)
     }
 
-    pub fn is_shared(&self, port: u16) -> bool {
+    fn is_shared(&self, port: u16) -> bool {
         self.shared(port).is_some()
+    }
+
+    /// Whether a port is shared among the resources of a service.
+    pub fn is_shared_by(&self, service: &str, port: u16) -> bool {
+        let group = format!("services.{service}.");
+        self.shared.iter().any(|shared| shared.port == port && shared.setting.starts_with(&group))
     }
 
     /// Makes this the route of `owner`. What is refused changes nothing.
@@ -173,6 +179,7 @@ impl Ingress {
             Some(known) => known.clone(),
             None => Arc::new(self.ready(owner, route, before.as_deref()).await?),
         };
+        self.core.table.load().check_hosts(&published)?;
         let wanted: Vec<u16> = published.route.entries.keys().copied().collect();
         let mut new = Vec::new();
         for port in &wanted {
@@ -189,7 +196,8 @@ impl Ingress {
             }
         }
         if known.is_some() {
-            published.backends.forget().await;
+            drop(listeners);
+            published.backends.forget();
             return Ok(());
         }
         self.core.table.store(Arc::new(self.core.table.load().with(published)));

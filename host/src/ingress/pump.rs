@@ -2,8 +2,9 @@
 //!
 //! One task for both ways, without locks. Buffers belong to the thread and not to the connection, so a connection that
 //! is idle has none; what one side does not take at once is kept, and nothing more is read from the other side until it
-//! is gone. Either side may end its half and still be written to; over TLS that is a `close_notify`. A server of RESP
-//! has nothing more to say to a client once it has ended, so the client has [`LINGER`] to read the rest.
+//! is gone, nor from a client that does not take the gateway's own answers. Either side may end its half and still be
+//! written to; over TLS that is a `close_notify`. A server of RESP has nothing more to say to a client once it has ended,
+//! so the client has [`LINGER`] to read the rest.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice, Write};
@@ -165,6 +166,9 @@ impl Pump {
                 ready!(Pin::new(&mut self.workload).poll_shutdown(cx))?;
                 self.up = Way::Ended;
                 return Poll::Ready(Ok(()));
+            }
+            if self.session.as_ref().is_some_and(|session| session.may_answer()) {
+                ready!(self.poll_flush_client(cx))?;
             }
             let mut buffer = ReadBuf::new(&mut scratch.read);
             ready!(Pin::new(&mut self.client).poll_read(cx, &mut buffer))?;

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
 use super::resp::{AUDIENCES, Asked, Command, Commands, Held, Login, error};
-use super::table::{Published, hash};
+use super::table::{Published, Table, hash};
 
 /// After a token's end: an answer may be under way, and so may the client's next token.
 const GRACE: Duration = Duration::from_secs(5);
@@ -17,6 +18,8 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Session {
     route: Arc<Published>,
+    /// For the keys, which may have been replaced since.
+    table: Arc<ArcSwap<Table>>,
     commands: Commands,
     /// Whether the workload has anything to answer: then an answer of ours would come out of turn.
     sent: Sent,
@@ -69,13 +72,19 @@ pub(super) fn admitted(route: &Published, command: &Command, login: &Login) -> O
 }
 
 impl Session {
-    pub(super) fn new(route: Arc<Published>) -> Session {
-        Session { route, commands: Commands::new(Held::Logins), sent: Sent::Nothing, looking: Looking::On, lease: None }
+    pub(super) fn new(route: Arc<Published>, table: Arc<ArcSwap<Table>>) -> Session {
+        let commands = Commands::new(Held::Logins);
+        Session { route, table, commands, sent: Sent::Nothing, looking: Looking::On, lease: None }
     }
 
     /// After a login that the workload is told of.
-    pub(super) fn after(route: Arc<Published>, left: Duration) -> Session {
-        Session { sent: Sent::Something, lease: Some(Some(left)), ..Session::new(route) }
+    pub(super) fn after(route: Arc<Published>, table: Arc<ArcSwap<Table>>, left: Duration) -> Session {
+        Session { sent: Sent::Something, lease: Some(Some(left)), ..Session::new(route, table) }
+    }
+
+    /// Whether what comes may be answered here. Then nothing else is on its way to the client.
+    pub(super) fn may_answer(&self) -> bool {
+        self.sent == Sent::Nothing
     }
 
     /// What has changed about when the connection has to end; `Some(None)` for never.
@@ -110,6 +119,13 @@ impl Session {
         answer
     }
 
+    /// Whether the workload takes it for good.
+    fn is_by_key(&self, login: &Login) -> bool {
+        let table = self.table.load();
+        login.is_default()
+            && table.owner(&self.route.owner).is_some_and(|route| route.keys.contains(&hash(&login.password)))
+    }
+
     fn log_in(&mut self, command: &Command, passed: &mut Vec<u8>, answer: &mut Vec<u8>) {
         let Asked::Login(login) = Asked::of(command) else { return passed.extend_from_slice(&command.bytes) };
         match admitted(&self.route, command, &login) {
@@ -122,7 +138,7 @@ impl Session {
             Some(Err(_)) => passed.extend(command.with_password(uuid::Uuid::new_v4().to_string().as_bytes())),
             None => {
                 passed.extend_from_slice(&command.bytes);
-                if self.route.keys.contains(&hash(&login.password)) {
+                if self.is_by_key(&login) {
                     self.looking = Looking::Over;
                     self.lease = Some(None);
                 }

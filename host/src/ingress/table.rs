@@ -217,6 +217,17 @@ impl Table {
         self.owners.values()
     }
 
+    /// A name leads to one resource.
+    pub(super) fn check_hosts(&self, route: &Published) -> Result<(), IngressError> {
+        for host in &route.hosts {
+            let mut holders = self.hosts.get(host).into_iter().flatten();
+            if let Some(holder) = holders.find(|holder| holder.owner != route.owner) {
+                return Err(invalid(format!("'{host}' in 'hosts' is a name of {}. Use another name", holder.owner)));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether a name is published. Of a client's, in any case.
     pub(super) fn has_host(&self, host: &str) -> bool {
         self.hosts.contains_key(&host.to_ascii_lowercase())

@@ -213,8 +213,10 @@ impl Certificates {
         let authority = before.authority.certificate.clone();
         *set = renewed(Some(before.authority), Some(before.leaf), names, now, folder.as_deref())?;
         self.served.0.store(Arc::new(Snapshot::of(&set)?));
-        if set.authority.certificate != authority {
-            self.named.keep(|_| false);
+        let another = set.authority.certificate != authority;
+        drop(set);
+        if another {
+            self.named.forget();
         }
         Ok(())
     }

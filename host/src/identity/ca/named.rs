@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rustls::sign::CertifiedKey;
@@ -17,11 +17,25 @@ use super::issue::{self, Pair};
 const SERVED_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 #[derive(Default)]
-pub(super) struct Named(Mutex<HashMap<String, Made>>);
+pub(super) struct Named(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    made: HashMap<String, Made>,
+    /// How often the authority was replaced.
+    forgotten: u64,
+}
 
 struct Made {
     at: SystemTime,
     key: Arc<CertifiedKey>,
+}
+
+impl Kept {
+    fn served(&self, name: &str, now: SystemTime) -> Option<Arc<CertifiedKey>> {
+        let made = self.made.get(name)?;
+        now.duration_since(made.at).is_ok_and(|age| age < SERVED_FOR).then(|| made.key.clone())
+    }
 }
 
 impl fmt::Debug for Named {
@@ -39,12 +53,20 @@ impl Named {
         now: SystemTime,
     ) -> Option<Arc<CertifiedKey>> {
         let name = name.to_ascii_lowercase();
-        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let served = |made: &&Made| now.duration_since(made.at).is_ok_and(|age| age < SERVED_FOR);
-        if let Some(made) = made.get(&name).filter(served) {
-            return Some(made.key.clone());
+        let (served, forgotten) = {
+            let kept = self.kept();
+            (kept.served(&name, now), kept.forgotten)
+        };
+        if served.is_some() {
+            return served;
         }
-        let pair = issue::leaf(&authority(), &Names::one(&name), now);
+        // Without the lock: a renewal may have to be waited for.
+        let authority = authority();
+        let mut kept = self.kept();
+        if let Some(served) = kept.served(&name, now) {
+            return Some(served);
+        }
+        let pair = issue::leaf(&authority, &Names::one(&name), now);
         let key = match pair
             .map_err(|error| error.to_string())
             .and_then(|pair| issue::certified(&pair).map_err(|error| error.to_string()))
@@ -55,11 +77,24 @@ impl Named {
                 return None;
             }
         };
-        made.insert(name, Made { at: now, key: key.clone() });
+        if kept.forgotten == forgotten {
+            kept.made.insert(name, Made { at: now, key: key.clone() });
+        }
         Some(key)
     }
 
     pub(super) fn keep(&self, kept: impl Fn(&str) -> bool) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| kept(name));
+        self.kept().made.retain(|name, _| kept(name));
+    }
+
+    /// For another authority.
+    pub(super) fn forget(&self) {
+        let mut kept = self.kept();
+        kept.made.clear();
+        kept.forgotten += 1;
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,9 +17,9 @@ const NO_LINK: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC);
 /// The file appears whole, in one step; folders on its way are made.
 pub fn put(folder: &Path, path: &[String], mut content: File, place: &Place) -> Result<(), TransferError> {
     let (parent, name) = parent(folder, path, Missing::Made).map_err(|error| failed("writing", place, error))?;
-    let new = format!(".{name}.new");
+    // Each its own, so that a slow one cannot rename what another is writing.
+    let new = format!(".{}.new", uuid::Uuid::new_v4());
     let mut written = || -> io::Result<()> {
-        let _ = unlinkat(&parent, &new, AtFlags::empty());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | NO_LINK;
         let mut file = File::from(openat(&parent, &new, flags, Mode::RUSR | Mode::WUSR)?);
         io::copy(&mut content, &mut file)?;

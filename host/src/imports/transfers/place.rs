@@ -51,8 +51,11 @@ impl Place {
         let Some((scheme, rest)) = shown.split_once("://") else {
             return refused("it has to begin with https://, http:// or file:///".to_owned());
         };
+        let authority = rest.split('/').next().unwrap_or_default();
         match scheme.to_ascii_lowercase().as_str() {
-            "https" | "http" if rest.contains('@') => refused("a user and a password do not belong into it".to_owned()),
+            "https" | "http" if authority.contains('@') => {
+                refused("a user and a password do not belong into it".to_owned())
+            }
             "https" | "http" if rest.starts_with('/') || rest.is_empty() => refused("it names no host".to_owned()),
             "https" | "http" => Ok(Place::Web(Url(url.to_owned()))),
             "file" => match folder {
@@ -102,6 +105,7 @@ mod tests {
             None,
             expect![["https://a.blob.core.windows.net/c/b.rdb Web(https://a.blob.core.windows.net/c/b.rdb)"]],
         );
+        check("https://h/a@b", None, expect!["https://h/a@b Web(https://h/a@b)"]);
         check("HTTP://localhost:1/b", None, expect!["HTTP://localhost:1/b Web(HTTP://localhost:1/b)"]);
         check(
             "file:///backups/a/b%20c.rdb?sig=secret",

@@ -10,6 +10,12 @@ pub struct Login {
     pub password: Vec<u8>,
 }
 
+impl Login {
+    pub fn is_default(&self) -> bool {
+        self.user.as_deref().is_none_or(|user| user == b"default")
+    }
+}
+
 /// Without the password: what is printed ends in a log.
 impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

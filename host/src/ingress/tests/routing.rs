@@ -162,6 +162,8 @@ async fn addresses_that_are_not_allowed_are_told_so() {
         ("gamma.cache.test", "PING\r\nAUTH gamma-1\r\n"),
         ("gamma.cache.test", "PING\r\nAUTH us among-us\r\n"),
         ("localhost", "AUTH us among-us\r\nGET a\r\n"),
+        ("localhost", "AUTH among-us\r\n"),
+        ("localhost", "AUTH default among-us\r\n"),
     ];
     check(&stage, &asked, expect![[r#"
         alpha.cache.test PING\r\nGET a\r\n
@@ -180,6 +182,10 @@ async fn addresses_that_are_not_allowed_are_told_so() {
         localhost AUTH us among-us\r\nGET a\r\n
           +gamma: AUTH us among-us
           +gamma: GET a
+        localhost AUTH among-us\r\n
+          -WRONGPASS invalid username-password pair or user is disabled.
+        localhost AUTH default among-us\r\n
+          -WRONGPASS invalid username-password pair or user is disabled.
     "#]]).await;
     for from in [range("127.0.0.1", "127.0.0.1"), range("0.0.0.0", "255.255.255.255")] {
         stage.publish("alpha", |route| route.from = Some(vec![range("::1", "::1"), from])).await.unwrap();
@@ -297,23 +303,31 @@ async fn bytes_of_another_protocol_are_routed_by_name_only() {
 
 #[tokio::test]
 async fn a_client_that_says_nothing_or_too_much_is_cut_off() {
-    let stage = Stage::with(Protocol::Resp, Duration::from_millis(300)).await;
+    // Long enough for a handshake and a login on a machine that is busy.
+    let stage = Stage::with(Protocol::Resp, Duration::from_secs(5)).await;
     stage.cache("alpha", |_| ()).await;
     stage.cache("beta", |_| ()).await;
-    // Nothing at all; a handshake and then nothing; half a login; one route, and no word to it.
-    let mut silent = stage.plain(stage.port).await;
-    assert_eq!(silent.read(&mut [0; 10]).await.unwrap(), 0);
-    for (name, said) in [("localhost", ""), ("localhost", "*2\r\n$4\r\nAUTH\r\n"), ("alpha.localhost", "")] {
+    // One that is in may be silent for as long as it likes, which is longer than others that begin after it.
+    let mut client = stage.tls("localhost").await;
+    client.write_all(b"AUTH beta-1\r\n").await.unwrap();
+    read(&mut client, "+beta: AUTH beta-1\r\n").await;
+    let nothing = async {
+        let mut silent = stage.plain(stage.port).await;
+        assert_eq!(silent.read(&mut [0; 10]).await.unwrap(), 0);
+    };
+    let too_little = async |name: &str, said: &str| {
         let mut client = stage.tls(name).await;
         client.write_all(said.as_bytes()).await.unwrap();
         let ended = client.read(&mut [0; 10]).await;
         assert!(matches!(&ended, Ok(0)) || ended.is_err(), "{name}: {ended:?}");
-    }
-    // One that is in may be silent for as long as it likes.
-    let mut client = stage.tls("localhost").await;
-    client.write_all(b"AUTH beta-1\r\n").await.unwrap();
-    read(&mut client, "+beta: AUTH beta-1\r\n").await;
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    };
+    // Nothing at all; a handshake and then nothing; half a login; one route, and no word to it.
+    tokio::join!(
+        nothing,
+        too_little("localhost", ""),
+        too_little("localhost", "*2\r\n$4\r\nAUTH\r\n"),
+        too_little("alpha.localhost", "")
+    );
     client.write_all(b"GET a\r\n").await.unwrap();
     read(&mut client, "+beta: GET a\r\n").await;
 
@@ -380,6 +394,22 @@ async fn a_route_that_cannot_be_is_refused_and_changes_nothing() {
         the entry on 6379 takes connections neither with TLS nor without
         port 6379 of 127.0.0.1 cannot be listened on: Address already in use (os error 98). Stop what listens there, or delete the resource
     "#]].assert_eq(&told);
+}
+
+#[tokio::test]
+async fn a_name_and_a_port_are_those_of_one() {
+    let stage = Stage::new().await;
+    stage.cache("alpha", |_| ()).await;
+    stage.cache("beta", |_| ()).await;
+    let refused = stage.publish("beta", |route| route.hosts.push("ALPHA.localhost".to_owned())).await.unwrap_err();
+    expect!["'alpha.localhost' in 'hosts' is a name of alpha. Use another name"].assert_eq(&refused.to_string());
+    assert_eq!(stage.ask("alpha.localhost", b"PING\r\n").await, "+alpha: PING\r\n");
+    assert_eq!(stage.ask("beta.localhost", b"PING\r\n").await, "+beta: PING\r\n");
+    stage.ingress.withdraw("alpha").await;
+    stage.publish("beta", |route| route.hosts.push("ALPHA.localhost".to_owned())).await.unwrap();
+
+    let shared = ["web", "we", "other"].map(|service| stage.ingress.is_shared_by(service, stage.port));
+    assert_eq!(shared, [true, false, false]);
 }
 
 #[tokio::test]

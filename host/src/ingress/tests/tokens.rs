@@ -180,23 +180,69 @@ async fn a_later_login_is_looked_at_and_one_by_key_ends_the_looking() {
     say(&login(&good), &as_it_is).await;
 }
 
+/// What arrives with a login may be the beginning of a value in which there is a login, which is none.
+#[tokio::test]
+async fn a_command_that_begins_with_the_login_is_known_to_its_end() {
+    let stage = Stage::new().await;
+    stage.cache("alpha", with_user).await;
+    stage.cache("beta", |_| ()).await;
+    let login = login(&token(|_| ()).await);
+    let taken = format!("+alpha: AUTH {USER} secret\r\n");
+    let mut client = stage.tls("localhost").await;
+    let mut say = async |said: &str, expected: &str| {
+        client.write_all(said.as_bytes()).await.unwrap();
+        read(&mut client, expected).await;
+    };
+    say(&format!("{login}*2\r\n$4\r\nECHO\r\n${}\r\n", login.len()), &taken).await;
+    say(&format!("{login}\r\n"), &format!("+alpha: ECHO {}\r\n", login.as_bytes().escape_ascii())).await;
+    say(&login, &taken).await;
+}
+
+/// The server refuses it, and the token's end stays the connection's.
+#[tokio::test]
+async fn only_a_key_of_now_and_of_the_default_user_ends_the_looking() {
+    let stage = Stage::new().await;
+    stage.cache("alpha", with_user).await;
+    let token = token(|_| ()).await;
+    let (good, taken) = (login(&token), format!("+alpha: AUTH {USER} secret\r\n"));
+    let mut client = stage.tls("localhost").await;
+    let mut say = async |said: &str, expected: &str| {
+        client.write_all(said.as_bytes()).await.unwrap();
+        read(&mut client, expected).await;
+    };
+    say("AUTH nobody alpha-1\r\n", "+alpha: AUTH nobody alpha-1\r\n").await;
+    say(&good, &taken).await;
+    stage
+        .publish("alpha", |route| {
+            with_user(route);
+            route.keys = vec![digest("alpha-3")];
+        })
+        .await
+        .unwrap();
+    say("AUTH alpha-1\r\n", "+alpha: AUTH alpha-1\r\n").await;
+    say(&good, &taken).await;
+    say("AUTH default alpha-3\r\n", "+alpha: AUTH default alpha-3\r\n").await;
+    say(&good, &format!("+alpha: AUTH {USER} {token}\r\n")).await;
+}
+
 #[tokio::test]
 async fn a_connection_ends_with_its_token_unless_a_new_one_came() {
     let stage = Stage::new().await;
     stage.cache("alpha", with_user).await;
-    let now = Timestamp::now().as_second();
-    let short = token(|claims| claims["exp"] = json!(now + 2)).await;
+    let long = token(|_| ()).await;
     let taken = format!("+alpha: AUTH {USER} secret\r\n");
     let (mut ends, mut stays) = (stage.tls("localhost").await, stage.tls("alpha.localhost").await);
+    let end = Timestamp::now().as_second() + 10;
+    let short = token(|claims| claims["exp"] = json!(end)).await;
     for client in [&mut ends, &mut stays] {
         client.write_all(login(&short).as_bytes()).await.unwrap();
         read(client, &taken).await;
     }
-    stays.write_all(login(&token(|_| ()).await).as_bytes()).await.unwrap();
+    stays.write_all(login(&long).as_bytes()).await.unwrap();
     read(&mut stays, &taken).await;
     // The system's clock decides; nothing here waits but for that.
     assert_eq!(rest(ends).await, "");
-    assert!(Timestamp::now().as_second() >= now + 2);
+    assert!(Timestamp::now().as_second() >= end);
     stays.write_all(b"GET a\r\n").await.unwrap();
     read(&mut stays, "+alpha: GET a\r\n").await;
 }

@@ -146,8 +146,8 @@ impl Folder {
 
     /// There whole or not at all. Takes as long as it is large.
     pub fn set_data(&self, name: &str, mut content: File) -> io::Result<()> {
-        let new = self.data().join(format!(".new-{name}"));
-        remove_all(&new)?;
+        // Each its own, so that a slow one cannot rename what another is writing.
+        let new = self.data().join(format!(".new-{}", uuid::Uuid::new_v4()));
         let mut written = || {
             let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new)?;
             io::copy(&mut content, &mut file)?;
