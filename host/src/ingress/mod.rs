@@ -1,6 +1,6 @@
 //! The data plane: clients' connections to workloads, over TLS and without, several resources on one port.
 //!
-//! A [`Route`](floci_az_contract::Route) says who may reach which workload by which port. On a port of its own there is
+//! A [`Route`] says who may reach which workload by which port. On a port of its own there is
 //! nothing to choose; on a shared one the name that a client asks for in TLS decides, and if it says nothing, and there
 //! is more than one route, the password of the client's first login. Once a client is let in, its bytes pass as they
 //! are ([`pump`]), but for the logins of token users ([`session`]).

@@ -115,36 +115,6 @@ async fn a_side_that_does_not_read_stops_the_other() {
     assert!((written + 8..=written + 8 + chunk.len()).contains(&got), "{got} of {written}");
 }
 
-/// Nor are answers of the gateway's own made for a client that reads none of them.
-#[tokio::test]
-async fn a_client_that_does_not_read_is_refused_only_so_often() {
-    const MOST: usize = 64_000_000;
-    let stage = Stage::new().await;
-    let plain = both_ways(&stage).await;
-    let address = server("alpha").await;
-    stage.place("alpha", &[address]);
-    let user = || TokenUser { user: "somebody".to_owned(), password: "secret".to_owned() };
-    stage
-        .publish("alpha", |route| {
-            route.entries.insert(plain, entry(Protocol::Resp, Takes::Plain));
-            route.tokens = vec![user()];
-        })
-        .await
-        .unwrap();
-    for tls in [true, false] {
-        let mut client = stage.client(tls.then_some("localhost"), plain).await;
-        let chunk = "AUTH somebody x\r\n".repeat(1000);
-        let mut written = 0;
-        while let Ok(result) = tokio::time::timeout(Duration::from_secs(1), client.write(chunk.as_bytes())).await {
-            written += result.unwrap();
-            assert!(written < MOST, "tls: {tls}: somebody keeps all of it");
-        }
-        let mut got = vec![0; 1_000_000];
-        client.read_exact(&mut got).await.unwrap();
-        assert!(got.starts_with(b"-WRONGPASS "), "tls: {tls}");
-    }
-}
-
 #[tokio::test]
 async fn each_side_may_end_its_half_first() {
     let stage = Stage::new().await;
