@@ -26,8 +26,10 @@ test: ## Bring what is missing and run every test against real servers.
 	@scripts/python.sh
 	@scripts/test.sh
 
-test-clients: build ## Bring az and the Azure SDKs into target/, and run them against the gateway.
+test-clients: ## Bring az and the Azure SDKs into target/, and run them against the gateway.
+	@scripts/toolchain.sh
 	@scripts/server.sh --program
+	cargo test --release --locked --workspace --no-run
 	@scripts/clients.sh
 	@python3 tests/clients/run.py
 
