@@ -26,10 +26,8 @@ test: ## Bring what is missing and run every test against real servers.
 	@scripts/python.sh
 	@scripts/test.sh
 
-test-clients: ## Bring az and the Azure SDKs into target/, and run them against the gateway.
-	@scripts/toolchain.sh
+test-clients: build ## Bring az and the Azure SDKs into target/, and run them against the gateway.
 	@scripts/server.sh --program
-	cargo test --release --locked --workspace --no-run
 	@scripts/clients.sh
 	@python3 tests/clients/run.py
 
@@ -37,9 +35,10 @@ check: ## Check format, lints, documentation, licences and scripts.
 	@scripts/toolchain.sh clippy rustfmt
 	@scripts/check.sh
 
+# With a test beside it: what the gateway depends on then has the features that the tests ask for, and is built once.
 build: ## Build the gateway with its plugins into target/release/floci-az.
 	@scripts/toolchain.sh
-	cargo build --release --locked --package floci-az
+	cargo build --release --locked --workspace --bins --test tidy
 
 figures: build ## Print what the gateway costs, against the same servers without it.
 	@scripts/server.sh --program

@@ -61,7 +61,7 @@ pub(super) fn admitted(route: &Published, command: &Command, login: &Login) -> O
     Some(match checked {
         Ok(ends) => {
             let left = u64::try_from(ends.duration_since(now).as_secs()).unwrap_or_default();
-            let command = command.with_password(user.password.as_bytes());
+            let command = command.with_login(Some(user.user.as_bytes()), user.password.as_bytes());
             Ok(Admitted { command, left: Duration::from_secs(left) + GRACE })
         }
         Err(reason) => {
@@ -135,7 +135,7 @@ impl Session {
             }
             Some(Err(text)) if self.sent == Sent::Nothing => answer.extend(error(&text)),
             // The workload refuses it in its turn: nobody has this password.
-            Some(Err(_)) => passed.extend(command.with_password(uuid::Uuid::new_v4().to_string().as_bytes())),
+            Some(Err(_)) => passed.extend(command.with_login(None, uuid::Uuid::new_v4().to_string().as_bytes())),
             None => {
                 passed.extend_from_slice(&command.bytes);
                 if self.is_by_key(&login) {

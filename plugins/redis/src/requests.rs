@@ -159,10 +159,18 @@ fn archive(body: &Members<'_>) -> Result<(), Rejection> {
 /// Not repeated in the refusal: it may hold a signature.
 fn url(body: &Members<'_>, name: &str, text: &str) -> Result<(), Rejection> {
     let rest = SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme));
-    let whole = rest.is_some_and(|rest| !rest.is_empty()) && !text.chars().any(|c| c.is_control() || c == ' ');
-    match whole {
-        true => Ok(()),
-        false => Err(body.invalid(name, &format!("It has to be a URL that begins with {}.", SCHEMES.join(" or ")))),
+    let stranger = |c: char| c.is_control() || c == ' ' || c == '#';
+    // Up to the path: a password does not belong into a URL that logs may show.
+    let with_password = |rest: &str| rest.split(['/', '?']).next().is_some_and(|host| host.contains('@'));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.contains(stranger) && !with_password(rest) => Ok(()),
+        _ => {
+            let why = format!(
+                "It has to be a URL that begins with {}, without a user, a password and a fragment ('#').",
+                SCHEMES.join(" or ")
+            );
+            Err(body.invalid(name, &why))
+        }
     }
 }
 
@@ -184,7 +192,7 @@ mod tests {
     use super::*;
     use crate::children::Children;
     use crate::private::Private;
-    use crate::settings::{Backing, Firewall, PlainPort, Settings};
+    use crate::settings::{Backing, Settings};
     use expect_test::{Expect, expect};
 
     fn cache(properties: Value) -> Cache {
@@ -201,16 +209,7 @@ mod tests {
     }
 
     fn document(cache: &Cache, node_ports: &[u16]) -> Value {
-        let settings = Settings {
-            backing: Backing::Nothing,
-            image: String::new(),
-            ports: 6379..=6399,
-            max_memory: 1,
-            ssl_port: 6380,
-            node_ports: 13_000..=13_999,
-            plain_port: PlainPort::Open,
-            firewall: Firewall::Enforced,
-        };
+        let settings = Settings { backing: Backing::Nothing, ..Settings::usual() };
         let private =
             Private { node_ports: node_ports.iter().copied().map(Some).collect(), ..Private::generate().unwrap() };
         crate::document::document(cache, &private, &settings, &Children::default())
@@ -296,6 +295,9 @@ mod tests {
             json!({ "files": "https://a/b" }),
             json!({ "files": ["ftp://a/b?sig=secret"] }),
             json!({ "files": ["https://"] }),
+            json!({ "files": ["https://user:secret@a/b"] }),
+            json!({ "files": ["https://a/b@c#d"] }),
+            json!({ "files": ["https://a/b@c"] }),
             json!({ "files": ["https://a/b"], "format": "AOF" }),
             json!({ "files": ["https://a/b"], "preferred-data-archive-auth-method": "Key" }),
         ];
@@ -305,8 +307,11 @@ mod tests {
             null: 400 InvalidRequestBody: The value of the parameter 'files' is invalid. It has to be an array of 1 to 100 URLs, such as ["https://..."]. (files)
             {"files":[]}: 400 InvalidRequestBody: The value of the parameter 'files' is invalid. It has to be an array of 1 to 100 URLs, such as ["https://..."]. (files)
             {"files":"https://a/b"}: 400 InvalidRequestBody: The value of the parameter 'files' is invalid. It has to be an array of 1 to 100 URLs, such as ["https://..."]. (files)
-            {"files":["ftp://a/b?sig=secret"]}: 400 InvalidRequestBody: The value of the parameter 'files' is invalid. It has to be a URL that begins with https:// or http:// or file:///. (files)
-            {"files":["https://"]}: 400 InvalidRequestBody: The value of the parameter 'files' is invalid. It has to be a URL that begins with https:// or http:// or file:///. (files)
+            {"files":["ftp://a/b?sig=secret"]}: 400 InvalidRequestBody: The value of the parameter 'files' is invalid. It has to be a URL that begins with https:// or http:// or file:///, without a user, a password and a fragment ('#'). (files)
+            {"files":["https://"]}: 400 InvalidRequestBody: The value of the parameter 'files' is invalid. It has to be a URL that begins with https:// or http:// or file:///, without a user, a password and a fragment ('#'). (files)
+            {"files":["https://user:secret@a/b"]}: 400 InvalidRequestBody: The value of the parameter 'files' is invalid. It has to be a URL that begins with https:// or http:// or file:///, without a user, a password and a fragment ('#'). (files)
+            {"files":["https://a/b@c#d"]}: 400 InvalidRequestBody: The value of the parameter 'files' is invalid. It has to be a URL that begins with https:// or http:// or file:///, without a user, a password and a fragment ('#'). (files)
+            {"files":["https://a/b@c"]} -> https://a/b@c
             {"files":["https://a/b"],"format":"AOF"}: 400 InvalidRequestBody: The value of the parameter 'format' is invalid. It has to be RDB, and is "AOF". (format)
             {"files":["https://a/b"],"preferred-data-archive-auth-method":"Key"}: 400 InvalidRequestBody: The value of the parameter 'preferred-data-archive-auth-method' is invalid. It has to be SAS or ManagedIdentity, and is "Key". (preferred-data-archive-auth-method)"#]].assert_eq(&table(&bodies, |body| import(body, &premium()), |import| import.files.join(" ")));
         expect![[r#"{"files":["https://a.blob.core.windows.net/c/one.rdb?sig=x","file:///tmp/two.rdb"]}: 400 InvalidRequestBody: The setting 'import' is not allowed on 'Basic' cache instances. It needs a Premium cache."#]].assert_eq(&table(
@@ -337,8 +342,8 @@ mod tests {
             {"prefix":"../up","container":"https://a.blob.core.windows.net/c?sv=1&sig=x"}: 400 InvalidRequestBody: The value of the parameter 'prefix' is invalid. It has to be the beginning of a file's name, of letters, digits and -_.~/, such as "nightly". (prefix)
             {"prefix":"a//b","container":"https://a.blob.core.windows.net/c?sv=1&sig=x"}: 400 InvalidRequestBody: The value of the parameter 'prefix' is invalid. It has to be the beginning of a file's name, of letters, digits and -_.~/, such as "nightly". (prefix)
             {"prefix":"a?b","container":"https://a.blob.core.windows.net/c?sv=1&sig=x"}: 400 InvalidRequestBody: The value of the parameter 'prefix' is invalid. It has to be the beginning of a file's name, of letters, digits and -_.~/, such as "nightly". (prefix)
-            {"prefix":"a"}: 400 InvalidRequestBody: The value of the parameter 'container' is invalid. It has to be a URL that begins with https:// or http:// or file:///. (container)
-            {"prefix":"a","container":"my-container?sig=secret"}: 400 InvalidRequestBody: The value of the parameter 'container' is invalid. It has to be a URL that begins with https:// or http:// or file:///. (container)"#]].assert_eq(&table(&bodies, |body| export(body, &premium()), show));
+            {"prefix":"a"}: 400 InvalidRequestBody: The value of the parameter 'container' is invalid. It has to be a URL that begins with https:// or http:// or file:///, without a user, a password and a fragment ('#'). (container)
+            {"prefix":"a","container":"my-container?sig=secret"}: 400 InvalidRequestBody: The value of the parameter 'container' is invalid. It has to be a URL that begins with https:// or http:// or file:///, without a user, a password and a fragment ('#'). (container)"#]].assert_eq(&table(&bodies, |body| export(body, &premium()), show));
     }
 
     #[test]

@@ -111,24 +111,10 @@ mod tests {
     use crate::children::assignment::Assignment;
     use crate::children::firewall::Rule;
     use crate::keys::Keys;
-    use crate::settings::Backing;
     use expect_test::expect;
     use floci_az_sdk::json;
 
     const SOMEBODY: &str = "6497c918-11ad-41e7-1b0f-7c518a87d0b0";
-
-    fn settings() -> Settings {
-        Settings {
-            backing: Backing::Server,
-            image: String::new(),
-            ports: 6379..=6399,
-            max_memory: 1,
-            ssl_port: 6380,
-            node_ports: 13_000..=13_999,
-            plain_port: PlainPort::Open,
-            firewall: Firewall::Enforced,
-        }
-    }
 
     fn cache(properties: floci_az_sdk::Value) -> Cache {
         let mut document = json!({ "properties": { "sku": { "name": "Premium", "family": "P", "capacity": 1 } } });
@@ -195,22 +181,25 @@ mod tests {
             node("shard-1", 1, true, Some(13_002)),
         ];
         let none = Children::default();
-        let strict = Settings { plain_port: PlainPort::AsAsked, ..settings() };
-        let stored = Settings { firewall: Firewall::Stored, ..settings() };
+        let strict = Settings { plain_port: PlainPort::AsAsked, ..Settings::usual() };
+        let stored = Settings { firewall: Firewall::Stored, ..Settings::usual() };
         let entra = json!({ "redisConfiguration": { "aad-enabled": "True" }, "disableAccessKeyAuthentication": true });
         let lines = [
-            ("plain", shown(&cache(json!({})), &settings(), &none, &one)),
-            ("oldest", shown(&cache(json!({ "minimumTlsVersion": "1.0" })), &settings(), &none, &one)),
-            ("1.2", shown(&cache(json!({ "minimumTlsVersion": "1.2" })), &settings(), &none, &one)),
-            ("rules", shown(&cache(json!({})), &settings(), &children(), &one)),
+            ("plain", shown(&cache(json!({})), &Settings::usual(), &none, &one)),
+            ("oldest", shown(&cache(json!({ "minimumTlsVersion": "1.0" })), &Settings::usual(), &none, &one)),
+            ("1.2", shown(&cache(json!({ "minimumTlsVersion": "1.2" })), &Settings::usual(), &none, &one)),
+            ("rules", shown(&cache(json!({})), &Settings::usual(), &children(), &one)),
             ("rules, stored", shown(&cache(json!({})), &stored, &children(), &one)),
-            ("private", shown(&cache(json!({ "publicNetworkAccess": "Disabled" })), &settings(), &children(), &one)),
+            (
+                "private",
+                shown(&cache(json!({ "publicNetworkAccess": "Disabled" })), &Settings::usual(), &children(), &one),
+            ),
             ("private, stored", shown(&cache(json!({ "publicNetworkAccess": "Disabled" })), &stored, &none, &one)),
             ("strict", shown(&cache(json!({})), &strict, &none, &one)),
             ("strict, asked", shown(&cache(json!({ "enableNonSslPort": true })), &strict, &none, &one)),
-            ("cluster", shown(&cache(json!({ "shardCount": 2 })), &settings(), &none, &cluster)),
+            ("cluster", shown(&cache(json!({ "shardCount": 2 })), &Settings::usual(), &none, &cluster)),
             ("cluster, strict", shown(&cache(json!({ "shardCount": 2 })), &strict, &none, &cluster)),
-            ("tokens only", shown(&cache(entra), &settings(), &children(), &one)),
+            ("tokens only", shown(&cache(entra), &Settings::usual(), &children(), &one)),
         ];
         expect![[r#"
             plain: Direct; 6380 tls -> server; from "everybody"; 2 keys; 0 tokens; TLS None

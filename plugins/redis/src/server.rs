@@ -112,8 +112,18 @@ fn configuration(cache: &Cache, settings: &Settings, post: &Post<'_>) -> String 
         Some(Primary { host, port }) if post.public.is_none() => format!("replicaof {host} {port}\n"),
         Some(_) | None => String::new(),
     };
-    // The ACL guards the server, which protected mode would not know. Data survives a restart: at most a second of
-    // writes is lost.
+    // Data survives a restart: at most a second of writes is lost.
+    format!(
+        r#"{}appendonly yes
+appendfsync everysec
+save ""
+{live}{cluster}{replicaof}"#,
+        placed()
+    )
+}
+
+/// Where a server listens, writes and knows its users. The ACL guards it, which protected mode would not know.
+pub fn placed() -> String {
     format!(
         r#"bind ${{address}}
 port ${{port.{PORT}}}
@@ -122,32 +132,15 @@ daemonize no
 logfile ""
 dir "${{data}}"
 aclfile "${{files}}/users.acl"
-appendonly yes
-appendfsync everysec
-save ""
-{live}{cluster}{replicaof}"#
+"#
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{Backing, Firewall, PlainPort};
     use expect_test::expect;
     use floci_az_sdk::json;
-
-    fn settings() -> Settings {
-        Settings {
-            backing: Backing::Server,
-            image: "valkey/valkey:8-alpine".to_owned(),
-            ports: 6379..=6399,
-            max_memory: 256 << 20,
-            ssl_port: 6380,
-            node_ports: 13000..=13999,
-            plain_port: PlainPort::Open,
-            firewall: Firewall::Enforced,
-        }
-    }
 
     #[test]
     fn a_node_of_a_cluster_listens_inside_where_it_is_announced() {
@@ -161,7 +154,7 @@ mod tests {
             primary: Some(Primary { host: "10.0.0.2".to_owned(), port: 6379 }),
             replication: "four",
         };
-        let text = configuration(&cache.unwrap(), &settings(), &post);
+        let text = configuration(&cache.unwrap(), &Settings::usual(), &post);
         expect![[r#"
             maxmemory "268435456"
             maxmemory-policy "volatile-lru"
@@ -184,12 +177,12 @@ mod tests {
         let replica = Post { public: None, ..post };
         let cache =
             Cache::read(&json!({ "properties": { "sku": { "name": "Premium", "family": "P", "capacity": 1 } } }), None);
-        assert!(configuration(&cache.unwrap(), &settings(), &replica).ends_with("replicaof 10.0.0.2 6379\n"));
+        assert!(configuration(&cache.unwrap(), &Settings::usual(), &replica).ends_with("replicaof 10.0.0.2 6379\n"));
     }
 
     #[test]
     fn a_spec_holds_no_key_and_the_same_limit_for_every_size() {
-        let settings = settings();
+        let settings = Settings::usual();
         let of = |sku: floci_az_sdk::Value| {
             let cache = Cache::read(&json!({ "properties": { "sku": sku } }), None).unwrap();
             let post = Post {

@@ -59,3 +59,11 @@ impl Settings {
         })
     }
 }
+
+#[cfg(test)]
+impl Settings {
+    /// The defaults of the manifest.
+    pub fn usual() -> Settings {
+        Settings::read(&floci_az_sdk::testing::FakeHost::of::<crate::Redis>()).unwrap()
+    }
+}

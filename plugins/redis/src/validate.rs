@@ -27,11 +27,15 @@ pub fn validate(change: Change, host: &dyn Host) -> Result<Accepted, Rejection> 
     cache.identity = cache.identity.map(|sent| sent.issued(identity)).transpose()?;
     if let Some(before) = &before {
         scaling::check(before, &cache)?;
-        if before.shard_count != cache.shard_count && link::any_of(id, host)?.is_some() {
-            return Err(scaling::not_permitted(
-                "properties.shardCount",
-                "A linked cache keeps its shards: unlink it first.",
-            ));
+        let resized = match (before.sku != cache.sku, before.shard_count != cache.shard_count) {
+            (true, _) => Some("properties.sku"),
+            (false, true) => Some("properties.shardCount"),
+            (false, false) => None,
+        };
+        if let Some(target) = resized
+            && link::any_of(id, host)?.is_some()
+        {
+            return Err(scaling::not_permitted(target, "A linked cache keeps its size: unlink it first."));
         }
     }
     let private = Private::of(&change.desired.state)?;

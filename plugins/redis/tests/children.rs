@@ -180,8 +180,8 @@ fn a_cache_has_one_link_and_keeps_its_shards_as_long() {
         409 Conflict: The cache 'a' is linked already, by '/subscriptions/s/resourceGroups/g/providers/Microsoft.Cache/Redis/a/linkedServers/b': a cache can have one link. (properties.linkedRedisCacheId)
         409 Conflict: The cache 'b' is linked already, by '/subscriptions/s/resourceGroups/g/providers/Microsoft.Cache/Redis/a/linkedServers/b': a cache can have one link. (properties.linkedRedisCacheId)
         409 Conflict: The cache 'b' is linked already, by '/subscriptions/s/resourceGroups/g/providers/Microsoft.Cache/Redis/a/linkedServers/b': a cache can have one link. (properties.linkedRedisCacheId)
-        400 BadRequest: The requested update to the resource is not permitted. The following properties(s) cannot be modified: 'properties.shardCount'. A linked cache keeps its shards: unlink it first. (properties.shardCount)
-        400 BadRequest: The requested update to the resource is not permitted. The following properties(s) cannot be modified: 'properties.shardCount'. A linked cache keeps its shards: unlink it first. (properties.shardCount)"#]].assert_eq(
+        400 BadRequest: The requested update to the resource is not permitted. The following properties(s) cannot be modified: 'properties.shardCount'. A linked cache keeps its size: unlink it first. (properties.shardCount)
+        400 BadRequest: The requested update to the resource is not permitted. The following properties(s) cannot be modified: 'properties.shardCount'. A linked cache keeps its size: unlink it first. (properties.shardCount)"#]].assert_eq(
         &[
             shown("a"),
             shown("b"),

@@ -8,26 +8,12 @@
 const assert = require("node:assert/strict");
 const fs = require("node:fs");
 const { Redis, Cluster } = require("ioredis");
+const { step } = require("./steps.cjs");
 
 const port = process.env.GATEWAY_PORT ?? "4577";
 const ca = fs.readFileSync(process.env.GATEWAY_CA);
 const arm = `https://localhost:${port}/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/ioredis`;
 const version = "api-version=2024-11-01";
-
-const now = () => performance.now() / 1000;
-const show = (step, seconds, remark = "") => console.log([step, seconds.toFixed(2), remark].join("\t"));
-
-async function step(title, work) {
-  const begin = now();
-  try {
-    const result = await work();
-    show(title, now() - begin);
-    return result;
-  } catch (error) {
-    show(title, now() - begin, "FAILED");
-    throw error;
-  }
-}
 
 async function call(method, url, body) {
   const headers = { "content-type": "application/json", authorization: "Bearer any" };

@@ -10,6 +10,7 @@ const { RedisManagementClient } = require("@azure/arm-rediscache");
 const { ResourceManagementClient } = require("@azure/arm-resources");
 const { ClientSecretCredential } = require("@azure/identity");
 const { Redis } = require("ioredis");
+const { now, show, step } = require("./steps.cjs");
 
 const port = process.env.GATEWAY_PORT ?? "4577";
 const secure = `https://localhost:${port}`;
@@ -25,21 +26,6 @@ const cacheBody = {
   enableNonSslPort: true,
   tags: { env: "test" },
 };
-
-const now = () => performance.now() / 1000;
-const show = (step, seconds, remark = "") => console.log([step, seconds.toFixed(2), remark].join("\t"));
-
-async function step(title, work) {
-  const begin = now();
-  try {
-    const result = await work();
-    show(title, now() - begin);
-    return result;
-  } catch (error) {
-    show(title, now() - begin, "FAILED");
-    throw error;
-  }
-}
 
 async function all(iterator) {
   const items = [];

@@ -52,10 +52,14 @@ impl Place {
             return refused("it has to begin with https://, http:// or file:///".to_owned());
         };
         let authority = rest.split('/').next().unwrap_or_default();
+        if url.contains('#') {
+            return refused("a fragment ('#') does not belong into it".to_owned());
+        }
         match scheme.to_ascii_lowercase().as_str() {
-            "https" | "http" if authority.contains('@') => {
-                refused("a user and a password do not belong into it".to_owned())
-            }
+            "https" | "http" if authority.contains('@') => Err(TransferError::Refused(
+                // Not shown, as it may be in a log.
+                "a URL is refused: a user and a password do not belong into it".to_owned(),
+            )),
             "https" | "http" if rest.starts_with('/') || rest.is_empty() => refused("it names no host".to_owned()),
             "https" | "http" => Ok(Place::Web(Url(url.to_owned()))),
             "file" => match folder {

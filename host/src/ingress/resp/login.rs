@@ -72,15 +72,19 @@ fn password_at(words: &[Vec<u8>]) -> Option<usize> {
 }
 
 impl Command {
-    /// The same login with another password, as an array.
-    pub fn with_password(&self, password: &[u8]) -> Vec<u8> {
+    /// The same login with another password, and with another spelling of its user, as an array.
+    pub fn with_login(&self, user: Option<&[u8]>, password: &[u8]) -> Vec<u8> {
         let place = match self.words.first() {
             Some(name) if name.eq_ignore_ascii_case(b"HELLO") => password_at(&self.words),
             _ => self.words.len().checked_sub(1),
         };
         let mut text = format!("*{}\r\n", self.words.len()).into_bytes();
         for (index, word) in self.words.iter().enumerate() {
-            let word = if Some(index) == place { password } else { word };
+            let word = match user {
+                _ if Some(index) == place => password,
+                Some(user) if Some(index + 1) == place => user,
+                _ => word,
+            };
             text.extend(format!("${}\r\n", word.len()).into_bytes());
             text.extend_from_slice(word);
             text.extend_from_slice(b"\r\n");

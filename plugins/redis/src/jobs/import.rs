@@ -220,17 +220,11 @@ fn spec(dbfilename: &str, scene: &Scene<'_>) -> Result<floci_az_sdk::WorkloadSpe
     let ports = BTreeMap::from([(PORT.to_owned(), PortSpec { inside: INSIDE, outside })]);
     let users = format!("user {ADMINISTRATOR} on #{} ~* &* +@all\nuser default off\n", digest(scene.administrator));
     let configuration = format!(
-        r#"bind ${{address}}
-port ${{port.{PORT}}}
-protected-mode no
-daemonize no
-logfile ""
-dir "${{data}}"
-dbfilename {dbfilename}
-aclfile "${{files}}/users.acl"
+        r#"{}dbfilename {dbfilename}
 appendonly no
 save ""
-"#
+"#,
+        server::placed()
     );
     Ok(server::workload(IMPORT, scene.settings, ports, [("server.conf", configuration), ("users.acl", users)]))
 }

@@ -152,7 +152,7 @@ fn a_login_is_passed_on_with_another_password() {
         ),
     ] {
         let (found, _) = all(input.as_bytes(), 1);
-        assert_eq!(String::from_utf8(found[0].with_password(b"secret")).unwrap(), expected);
+        assert_eq!(String::from_utf8(found[0].with_login(None, b"secret")).unwrap(), expected);
     }
 }
 
