@@ -19,6 +19,7 @@ pub mod ingress;
 pub mod plugin;
 pub mod ports;
 pub mod reconcile;
+pub mod rollout;
 pub mod runtime;
 pub mod server;
 pub mod state;

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use wasmtime::component::Component;
 
-use super::revision::Digest;
+use super::digest::Digest;
 use crate::folders;
 
 /// Where compiled code is kept.

@@ -7,6 +7,7 @@ mod bindings;
 mod bundled;
 mod call;
 mod compiled;
+mod digest;
 mod engine;
 mod manifest;
 mod revision;
@@ -30,6 +31,7 @@ pub mod imported {
 pub use bundled::{bundled, suffixes};
 pub use call::CallError;
 pub use compiled::Compiled;
+pub use digest::{Digest, InvalidDigest};
 pub use engine::Engine;
 pub use revision::{LoadError, Revision};
 pub use served::{Plugin, Plugins};

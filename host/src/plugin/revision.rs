@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use floci_az_contract::{Manifest, ResourceType};
-use sha2::{Digest as _, Sha256};
 use wasmtime::Store;
 use wasmtime::component::{HasSelf, Linker};
 
@@ -16,6 +15,7 @@ use super::bindings::{Plugin as Instance, PluginPre};
 use super::call::{self, CallError, CallState};
 use super::compiled::Compiled;
 use super::contract::{Accepted, ActionCall, Answer, Change, Rejection, Resource, Step, View};
+use super::digest::Digest;
 use super::engine::Engine;
 use super::manifest;
 use crate::imports::Imports;
@@ -24,27 +24,6 @@ use crate::imports::Imports;
 const PURE: Duration = Duration::from_secs(10);
 /// A function with side effects waits for engines and servers, each of which has a bound of its own.
 const EFFECTS: Duration = Duration::from_secs(60);
-
-/// SHA-256 of a component's bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Digest(String);
-
-impl Digest {
-    fn of(bytes: &[u8]) -> Digest {
-        Digest(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-
-    /// Enough for people to tell revisions apart.
-    pub fn short(&self) -> &str {
-        self.0.get(..12).unwrap_or(&self.0)
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// Why a component is not a plugin of this gateway.
 #[derive(Debug, thiserror::Error)]
