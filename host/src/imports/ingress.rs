@@ -15,7 +15,7 @@ impl Host for Imports {
             .map_err(|error| fault("InvalidRoute", format!("the route is not one of contract 0.1: {error}")))?;
         let (ingress, ports) = (&lent.lender.ingress, &lent.lender.ports);
         for port in route.entries.keys() {
-            if !ingress.is_shared_by(&lent.service, *port) && !ports.is_held(owner.as_str(), *port).await {
+            if !ingress.is_shared_by(lent.plugin.service(), *port) && !ports.is_held(owner.as_str(), *port).await {
                 let message = format!(
                     "the route has an entry on port {port}, which is neither allocated to the resource nor the port of a listener in the manifest"
                 );

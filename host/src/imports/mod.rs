@@ -12,7 +12,6 @@ mod settings;
 mod transfers;
 mod workloads;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -31,8 +30,6 @@ pub struct Lender {
     pub ports: Ports,
     pub runtime: Arc<Runtime>,
     pub ingress: Arc<Ingress>,
-    /// Values by key, by service.
-    pub settings: BTreeMap<String, BTreeMap<String, String>>,
     /// The folder whose files may be sent and fetched.
     pub transfers: transfers::Folder,
     /// To the reconcile loop.
@@ -67,7 +64,6 @@ impl Lender {
             ports: Ports::open(store, &mut contents),
             ingress: Arc::new(Ingress::new(here, Vec::new(), None, identity, runtime.clone()).unwrap()),
             runtime,
-            settings: BTreeMap::new(),
             transfers: None,
             wake,
         };
@@ -99,8 +95,9 @@ pub struct Imports {
 #[derive(Debug)]
 struct Lent {
     lender: Arc<Lender>,
-    namespace: String,
-    service: String,
+    plugin: Arc<Plugin>,
+    /// That the call runs on, and that reads what others have stored. None in tests, where nobody has.
+    revision: Option<Arc<Revision>>,
     phase: Phase,
     /// The resource that the call is about.
     owner: String,
@@ -114,15 +111,15 @@ impl Imports {
 
     pub fn lend(
         lender: &Arc<Lender>,
-        plugin: &Plugin,
-        revision: &Revision,
+        plugin: &Arc<Plugin>,
+        revision: &Arc<Revision>,
         phase: Phase,
         subject: impl ToString,
     ) -> Imports {
         let lent = Lent {
             lender: lender.clone(),
-            namespace: plugin.namespace().to_owned(),
-            service: plugin.service().to_owned(),
+            plugin: plugin.clone(),
+            revision: Some(revision.clone()),
             phase,
             owner: subject.to_string().to_lowercase(),
         };
@@ -155,8 +152,9 @@ impl Lent {
     /// An id of this plugin's own namespace.
     fn own(&self, id: &str) -> Result<ResourceId, Fault> {
         let id = ResourceId::parse(id).map_err(|error| fault("InvalidResourceId", error.to_string()))?;
-        if !id.namespace.eq_ignore_ascii_case(&self.namespace) {
-            return Err(not_granted(format!("'{id}' belongs to another provider than {}", self.namespace)));
+        let namespace = self.plugin.namespace();
+        if !id.namespace.eq_ignore_ascii_case(namespace) {
+            return Err(not_granted(format!("'{id}' belongs to another provider than {namespace}")));
         }
         Ok(id)
     }

@@ -5,7 +5,6 @@ use crate::plugin::imported::settings::Host;
 
 impl Host for Imports {
     async fn get(&mut self, key: String) -> Option<String> {
-        let lent = self.lent.as_ref()?;
-        lent.lender.settings.get(&lent.service)?.get(&key).cloned()
+        self.lent.as_ref()?.plugin.setting(&key)
     }
 }
