@@ -25,9 +25,9 @@ use crate::doors::Doors;
 use crate::folders::{FolderError, Folders};
 use crate::identity::Identity;
 use crate::identity::ca::{CertificateError, Certificates, Names, OldestTls};
-use crate::imports::Lender;
+use crate::imports::{Lender, Tally};
 use crate::ingress::{Ingress, IngressError, Shared};
-use crate::plugin::{Compiled, Engine, LoadError, Plugins, bundled, suffixes};
+use crate::plugin::{Compiled, Engine, Grants, LoadError, Plugins, bundled, suffixes};
 use crate::ports::Ports;
 use crate::reconcile::Reconciler;
 use crate::runtime::{Picked, Runtime, RuntimeError, WorkloadKey};
@@ -112,6 +112,11 @@ impl Gateway {
 
         let plugins = Plugins::load(&Engine::new()?, &compiled(&folders), bundled()).await?;
         let settings = sources.resolve(&plugins.settings())?;
+        for plugin in plugins.iter() {
+            let (values, revision) = (settings.service(plugin.service()), plugin.revision());
+            let by_default = Grants::asked(revision.manifest(), &values);
+            plugin.grant(Grants::read(revision.manifest(), &values, &by_default));
+        }
         let programs: Vec<Vec<String>> =
             plugins.iter().map(|plugin| plugin.revision().manifest().programs.clone()).collect();
         let Picked { runtime, reason } =
@@ -136,6 +141,7 @@ impl Gateway {
             settings: services.collect(),
             // URLs are absolute.
             transfers: gateway.transfers.as_deref().and_then(|folder| std::path::absolute(folder).ok()),
+            tally: Tally::default(),
             wake,
         };
         check_schemas(&lender.inventory, &plugins)?;

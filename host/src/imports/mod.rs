@@ -9,6 +9,9 @@ mod ports;
 mod resources;
 mod resp;
 mod settings;
+mod tally;
+#[cfg(test)]
+mod tests;
 mod transfers;
 mod workloads;
 
@@ -20,9 +23,11 @@ use tokio::sync::mpsc;
 use crate::arm::{Inventory, Key, ResourceId};
 use crate::ingress::Ingress;
 use crate::plugin::contract::Fault;
-use crate::plugin::{Plugin, Revision, imported};
+use crate::plugin::{Ask, Capability, Grants, NotGranted, Plugin, Revision, imported};
 use crate::ports::Ports;
 use crate::runtime::{Runtime, WorkloadKey};
+
+pub use tally::Tally;
 
 /// What the gateway lends to the plugins.
 #[derive(Debug)]
@@ -35,6 +40,7 @@ pub struct Lender {
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
     /// The folder whose files may be sent and fetched.
     pub transfers: transfers::Folder,
+    pub tally: Tally,
     /// To the reconcile loop.
     pub wake: mpsc::UnboundedSender<Key>,
 }
@@ -69,6 +75,7 @@ impl Lender {
             runtime,
             settings: BTreeMap::new(),
             transfers: None,
+            tally: Tally::default(),
             wake,
         };
         (lender, woken)
@@ -101,6 +108,7 @@ struct Lent {
     lender: Arc<Lender>,
     namespace: String,
     service: String,
+    grants: Arc<Grants>,
     phase: Phase,
     /// The resource that the call is about.
     owner: String,
@@ -123,6 +131,7 @@ impl Imports {
             lender: lender.clone(),
             namespace: plugin.namespace().to_owned(),
             service: plugin.service().to_owned(),
+            grants: plugin.grants(),
             phase,
             owner: subject.to_string().to_lowercase(),
         };
@@ -148,6 +157,13 @@ impl Imports {
                 "'{interface}' cannot be used in validate, in present and in an action that only reads; use it in reconcile, finalize or an action that writes"
             ))),
         }
+    }
+
+    /// The lender, for what needs a grant.
+    fn granted(&self, capability: Capability) -> Result<&Lent, Fault> {
+        let lent = self.effects(capability.as_str())?;
+        lent.grants.allows(Ask::Use(capability))?;
+        Ok(lent)
     }
 }
 
@@ -199,6 +215,12 @@ fn fault(code: &str, message: impl Into<String>) -> Fault {
 
 fn not_granted(message: String) -> Fault {
     fault("NotGranted", message)
+}
+
+impl From<NotGranted> for Fault {
+    fn from(error: NotGranted) -> Fault {
+        not_granted(error.to_string())
+    }
 }
 
 impl imported::types::Host for Imports {}

@@ -43,6 +43,7 @@ impl Host for Imports {
 mod tests {
     use super::super::{Lender, Lent, Phase};
     use super::*;
+    use crate::plugin::Grants;
     use std::sync::Arc;
 
     const OVEN: &str = "/subscriptions/s/resourceGroups/g/providers/Contoso.Bakery/ovens/first";
@@ -53,7 +54,8 @@ mod tests {
         let lender = Arc::new(lender);
         let imports = |phase| {
             let (namespace, service) = ("Contoso.Bakery".to_owned(), "bakery".to_owned());
-            let lent = Lent { lender: lender.clone(), namespace, service, phase, owner: OVEN.to_lowercase() };
+            let (grants, owner) = (Arc::new(Grants::none("bakery")), OVEN.to_lowercase());
+            let lent = Lent { lender: lender.clone(), namespace, service, grants, phase, owner };
             Imports { lent: Some(lent), label: String::new(), subject: String::new(), last_error: None }
         };
         let other = OVEN.replace("first", "Second");

@@ -1,11 +1,16 @@
 //! The settings of the plugin's own service.
 
 use super::Imports;
+use crate::plugin::is_reserved_setting;
 use crate::plugin::imported::settings::Host;
 
 impl Host for Imports {
     async fn get(&mut self, key: String) -> Option<String> {
         let lent = self.lent.as_ref()?;
+        // What the gateway declares beside the manifest's settings is not the plugin's.
+        if is_reserved_setting(&key) {
+            return None;
+        }
         lent.lender.settings.get(&lent.service)?.get(&key).cloned()
     }
 }

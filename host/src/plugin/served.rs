@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use floci_az_contract::{Manifest, Setting};
 
 use super::compiled::Compiled;
 use super::engine::Engine;
+use super::grants::{self, Grants};
 use super::revision::{self, Active, LoadError, Revision};
 
 /// One namespace, and the revision that serves it now.
@@ -14,6 +16,7 @@ pub struct Plugin {
     active: Active,
     namespace: String,
     service: String,
+    grants: ArcSwap<Grants>,
 }
 
 impl Plugin {
@@ -28,6 +31,16 @@ impl Plugin {
 
     pub fn service(&self) -> &str {
         &self.service
+    }
+
+    /// What it may use. Nothing, until it is told.
+    pub fn grants(&self) -> Arc<Grants> {
+        self.grants.load_full()
+    }
+
+    /// For the calls that start from now on.
+    pub fn grant(&self, grants: Grants) {
+        self.grants.store(Arc::new(grants));
     }
 }
 
@@ -52,7 +65,8 @@ impl Plugins {
                 return Err(LoadError::ServiceTwice { service: service.clone(), first: first(other), second });
             }
             let (namespace, service) = (namespace.clone(), service.clone());
-            plugins.push(Arc::new(Plugin { active: revision::active(revision), namespace, service }));
+            let grants = ArcSwap::from_pointee(Grants::none(&service));
+            plugins.push(Arc::new(Plugin { active: revision::active(revision), namespace, service, grants }));
         }
         Ok(Plugins { plugins })
     }
@@ -66,11 +80,12 @@ impl Plugins {
         self.plugins.iter().find(|plugin| plugin.namespace.eq_ignore_ascii_case(namespace))
     }
 
-    /// The settings of every service, as the manifests declare them.
+    /// The settings of every service: those that its manifest declares, and its grants.
     pub fn settings(&self) -> Vec<(String, Vec<Setting>)> {
-        self.plugins
-            .iter()
-            .map(|plugin| (plugin.service.clone(), plugin.revision().manifest().settings.clone()))
-            .collect()
+        let declared = |plugin: &Plugin| {
+            let own = plugin.revision().manifest().settings.clone();
+            own.into_iter().chain(grants::declarations()).collect()
+        };
+        self.plugins.iter().map(|plugin| (plugin.service.clone(), declared(plugin))).collect()
     }
 }
