@@ -112,6 +112,10 @@ impl Gateway {
 
         let plugins = Plugins::load(&Engine::new()?, &compiled(&folders), bundled()).await?;
         let settings = sources.resolve(&plugins.settings())?;
+        if !settings.aside().is_empty() {
+            let settings = settings.aside().join(", ");
+            tracing::warn!(settings, "no plugin serves these services; their settings are read when one is installed");
+        }
         for plugin in plugins.iter() {
             let (values, revision) = (settings.service(plugin.service()), plugin.revision());
             let by_default = Grants::asked(revision.manifest(), &values);

@@ -276,19 +276,27 @@ mod tests {
                 "a,,b" is not words with commas between them, each with or without a '*' at its end
                 "" is not words with commas between them, each with or without a '*' at its end"#]],
         );
-        check(Kind::Ports, &["6379 - 6399, 7000", "7000", "2-1", "0", "1,", ""], expect![[r#"
+        check(
+            Kind::Ports,
+            &["6379 - 6399, 7000", "7000", "2-1", "0", "1,", ""],
+            expect![[r#"
             "6379 - 6399, 7000" is 6379-6399,7000
             "7000" is 7000
             "2-1" is not ports and ranges of ports such as 6379-6399,7000
             "0" is not ports and ranges of ports such as 6379-6399,7000
             "1," is not ports and ranges of ports such as 6379-6399,7000
-            "" is not ports and ranges of ports such as 6379-6399,7000"#]]);
-        check(Kind::Count, &["20", "0", "-1", "4294967296", "many"], expect![[r#"
+            "" is not ports and ranges of ports such as 6379-6399,7000"#]],
+        );
+        check(
+            Kind::Count,
+            &["20", "0", "-1", "4294967296", "many"],
+            expect![[r#"
             "20" is 20
             "0" is not a whole number from 1 on
             "-1" is not a whole number from 1 on
             "4294967296" is not a whole number from 1 on
-            "many" is not a whole number from 1 on"#]]);
+            "many" is not a whole number from 1 on"#]],
+        );
         check(
             Kind::Size,
             &["256mb", "1GB", "1024", "0", "mb", "1tb", "99999999999999999999", "18446744073709551615gb"],

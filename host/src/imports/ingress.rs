@@ -3,8 +3,8 @@
 use floci_az_contract::Route;
 
 use super::{Imports, fault};
-use crate::plugin::Capability;
 use crate::ingress::IngressError;
+use crate::plugin::Capability;
 use crate::plugin::contract::Fault;
 use crate::plugin::imported::ingress::Host;
 

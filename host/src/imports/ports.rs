@@ -1,9 +1,9 @@
 //! Ports, by owner and name.
 
 use super::{Imports, fault};
-use crate::plugin::{Ask, Capability};
 use crate::plugin::contract::Fault;
 use crate::plugin::imported::ports::Host;
+use crate::plugin::{Ask, Capability};
 use crate::ports::PortError;
 
 impl Host for Imports {

@@ -1,8 +1,8 @@
 //! The settings of the plugin's own service.
 
 use super::Imports;
-use crate::plugin::is_reserved_setting;
 use crate::plugin::imported::settings::Host;
+use crate::plugin::is_reserved_setting;
 
 impl Host for Imports {
     async fn get(&mut self, key: String) -> Option<String> {

@@ -3,9 +3,9 @@
 use floci_az_contract::WorkloadSpec;
 
 use super::{Imports, Lent, fault};
-use crate::plugin::{Ask, Capability};
 use crate::plugin::contract::Fault;
 use crate::plugin::imported::workloads::{Host, Workload};
+use crate::plugin::{Ask, Capability};
 use crate::runtime::{self, RuntimeError, WorkloadKey, WorkloadState};
 
 /// The most lines of output that are handed to a plugin.

@@ -122,7 +122,10 @@ pub fn is_reserved(key: &str) -> bool {
 fn of_settings(manifest: &Manifest) -> Result<(), String> {
     for Setting { key, .. } in &manifest.settings {
         if is_reserved(key) {
-            return Err(format!("the setting '{key}' is one of the gateway's: {} are", RESERVED.join(".* and ") + ".*"));
+            return Err(format!(
+                "the setting '{key}' is one of the gateway's: {} are",
+                RESERVED.join(".* and ") + ".*"
+            ));
         }
     }
     let invalid =
@@ -156,9 +159,8 @@ fn of_wants(manifest: &Manifest) -> Result<(), String> {
     let defaults: BTreeMap<String, String> =
         manifest.settings.iter().map(|setting| (setting.key.clone(), setting.default.clone())).collect();
     let filled = |text: &str| {
-        fill(text, &defaults).map_err(|key| {
-            format!("what it wants is '{text}', and the setting '{key}' is not declared")
-        })
+        fill(text, &defaults)
+            .map_err(|key| format!("what it wants is '{text}', and the setting '{key}' is not declared"))
     };
     for range in manifest.wants.ports.iter().flatten() {
         if filled(range)?.parse::<PortRange>().is_err() {
@@ -170,7 +172,9 @@ fn of_wants(manifest: &Manifest) -> Result<(), String> {
         let image = filled(image)?;
         // A setting that is not set asks for nothing.
         if !image.is_empty() && (image.contains(',') || Kind::Patterns.parse(&image).is_err()) {
-            return Err(format!("it wants the image '{image}', which has to be a name, with or without a '*' at its end"));
+            return Err(format!(
+                "it wants the image '{image}', which has to be a name, with or without a '*' at its end"
+            ));
         }
     }
     match workloads.memory.as_deref().map(filled).transpose()? {

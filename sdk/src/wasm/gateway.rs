@@ -5,8 +5,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::bindings::floci::provider::{ingress, log, ports, resources, resp, settings, transfers, types, workloads};
 use super::absent::Absent;
+use super::bindings::floci::provider::{ingress, log, ports, resources, resp, settings, transfers, types, workloads};
 use super::convert;
 use crate::{
     Command, Credentials, Endpoint, Fault, Host, Ingress, Level, Log, Ports, Reply, Resource, ResourceId, Resources,

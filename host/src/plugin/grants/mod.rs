@@ -59,7 +59,9 @@ pub enum Ask<'a> {
 
 /// It may not. `Display` says what was asked for, what is granted, and which setting would change it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} is not granted to this plugin (granted: {granted}). Whoever operates the gateway can allow it: services.{service}.{key}")]
+#[error(
+    "{what} is not granted to this plugin (granted: {granted}). Whoever operates the gateway can allow it: services.{service}.{key}"
+)]
 pub struct NotGranted {
     what: String,
     granted: String,
