@@ -25,7 +25,7 @@ use crate::doors::Doors;
 use crate::folders::{FolderError, Folders};
 use crate::identity::Identity;
 use crate::identity::ca::{CertificateError, Certificates, Names, OldestTls};
-use crate::imports::Lender;
+use crate::imports::{Lender, Tally};
 use crate::ingress::{Ingress, IngressError, Shared};
 use crate::plugin::{Compiled, Engine, Entry, LoadError, Plugins, Table as Served, bundled, suffixes};
 use crate::ports::Ports;
@@ -117,9 +117,11 @@ impl Gateway {
         let begun = Begun::new(engine, compiled, archive(&folders), rows, bundled(), &inventory).await?;
         let plugins = begun.plugins.clone();
         let settings = sources.resolve(&plugins.settings())?;
-        for entry in plugins.now().iter() {
-            entry.plugin.set(settings.service(entry.plugin.service()));
+        if !settings.aside().is_empty() {
+            let settings = settings.aside().join(", ");
+            tracing::warn!(settings, "no plugin serves these services; their settings are read when one is installed");
         }
+        begun.configure(&settings);
         let programs: Vec<Vec<String>> =
             plugins.now().iter().map(|entry| entry.revision.manifest().programs.clone()).collect();
         let Picked { runtime, reason } =
@@ -142,6 +144,7 @@ impl Gateway {
             ingress: Arc::new(ingress),
             // URLs are absolute.
             transfers: gateway.transfers.as_deref().and_then(|folder| std::path::absolute(folder).ok()),
+            tally: Tally::default(),
             wake,
         };
         let lender = Arc::new(lender);
@@ -154,7 +157,7 @@ impl Gateway {
             address,
             routes: Routes::new(&plugins.now())?,
             plugins,
-            rollout: Rollout::new(begun, lender.clone()),
+            rollout: Rollout::new(begun, sources.clone(), lender.clone()),
             lender,
             woken,
             storage: gateway.storage,

@@ -4,12 +4,13 @@ use floci_az_contract::Route;
 
 use super::{Imports, fault};
 use crate::ingress::IngressError;
+use crate::plugin::Capability;
 use crate::plugin::contract::Fault;
 use crate::plugin::imported::ingress::Host;
 
 impl Host for Imports {
     async fn publish(&mut self, owner: String, route: String) -> Result<(), Fault> {
-        let lent = self.effects("ingress")?;
+        let lent = self.granted(Capability::Ingress)?;
         let owner = lent.owner(&owner)?.key();
         let route: Route = serde_json::from_str(&route)
             .map_err(|error| fault("InvalidRoute", format!("the route is not one of contract 0.1: {error}")))?;

@@ -9,6 +9,9 @@ mod ports;
 mod resources;
 mod resp;
 mod settings;
+mod tally;
+#[cfg(test)]
+mod tests;
 mod transfers;
 mod workloads;
 
@@ -19,9 +22,11 @@ use tokio::sync::mpsc;
 use crate::arm::{Inventory, Key, ResourceId};
 use crate::ingress::Ingress;
 use crate::plugin::contract::Fault;
-use crate::plugin::{Plugin, Revision, imported};
+use crate::plugin::{Ask, Capability, Grants, NotGranted, Plugin, Revision, imported};
 use crate::ports::Ports;
 use crate::runtime::{Runtime, WorkloadKey};
+
+pub use tally::Tally;
 
 /// What the gateway lends to the plugins.
 #[derive(Debug)]
@@ -32,6 +37,7 @@ pub struct Lender {
     pub ingress: Arc<Ingress>,
     /// The folder whose files may be sent and fetched.
     pub transfers: transfers::Folder,
+    pub tally: Tally,
     /// To the reconcile loop.
     pub wake: mpsc::UnboundedSender<Key>,
 }
@@ -65,6 +71,7 @@ impl Lender {
             ingress: Arc::new(Ingress::new(here, Vec::new(), None, identity, runtime.clone()).unwrap()),
             runtime,
             transfers: None,
+            tally: Tally::default(),
             wake,
         };
         (lender, woken)
@@ -96,6 +103,7 @@ pub struct Imports {
 struct Lent {
     lender: Arc<Lender>,
     plugin: Arc<Plugin>,
+    grants: Arc<Grants>,
     /// That the call runs on, and that reads what others have stored. None in tests, where nobody has.
     revision: Option<Arc<Revision>>,
     phase: Phase,
@@ -119,6 +127,7 @@ impl Imports {
         let lent = Lent {
             lender: lender.clone(),
             plugin: plugin.clone(),
+            grants: plugin.grants(),
             revision: Some(revision.clone()),
             phase,
             owner: subject.to_string().to_lowercase(),
@@ -145,6 +154,13 @@ impl Imports {
                 "'{interface}' cannot be used in validate, in present and in an action that only reads; use it in reconcile, finalize or an action that writes"
             ))),
         }
+    }
+
+    /// The lender, for what needs a grant.
+    fn granted(&self, capability: Capability) -> Result<&Lent, Fault> {
+        let lent = self.effects(capability.as_str())?;
+        lent.grants.allows(Ask::Use(capability))?;
+        Ok(lent)
     }
 }
 
@@ -197,6 +213,12 @@ fn fault(code: &str, message: impl Into<String>) -> Fault {
 
 fn not_granted(message: String) -> Fault {
     fault("NotGranted", message)
+}
+
+impl From<NotGranted> for Fault {
+    fn from(error: NotGranted) -> Fault {
+        not_granted(error.to_string())
+    }
 }
 
 impl imported::types::Host for Imports {}

@@ -67,7 +67,7 @@ impl Lent {
 mod tests {
     use super::super::{Lender, Lent, Phase};
     use super::*;
-    use crate::plugin::{Plugin, Values};
+    use crate::plugin::{Grants, Plugin};
     use floci_az_contract::Manifest;
 
     const OVEN: &str = "/subscriptions/s/resourceGroups/g/providers/Contoso.Bakery/ovens/first";
@@ -79,8 +79,9 @@ mod tests {
         let imports = |phase| {
             let (namespace, service) = ("Contoso.Bakery".to_owned(), "bakery".to_owned());
             let manifest = Manifest { namespace, service, ..Manifest::default() };
-            let plugin = Arc::new(Plugin::new(&manifest, Values::new()));
-            let lent = Lent { lender: lender.clone(), plugin, revision: None, phase, owner: OVEN.to_lowercase() };
+            let plugin = Arc::new(Plugin::new(&manifest));
+            let (grants, owner) = (Arc::new(Grants::none("bakery")), OVEN.to_lowercase());
+            let lent = Lent { lender: lender.clone(), plugin, grants, revision: None, phase, owner };
             Imports { lent: Some(lent), label: String::new(), subject: String::new(), last_error: None }
         };
         let other = OVEN.replace("first", "Second");

@@ -117,6 +117,12 @@ impl Revision {
         self.kinds.iter().find(|kind| kind.name.eq_ignore_ascii_case(name))
     }
 
+    /// The names of what its component imports: `floci:provider/workloads@0.1.0`.
+    pub fn imports(&self) -> Vec<String> {
+        let component = self.ready.instance_pre().component();
+        component.component_type().imports(component.engine()).map(|(name, _)| name.to_owned()).collect()
+    }
+
     pub fn digest(&self) -> &Digest {
         &self.digest
     }

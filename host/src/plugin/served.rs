@@ -20,6 +20,7 @@ use super::compiled::Compiled;
 use super::digest::Digest;
 use super::engine::Engine;
 use super::error::LoadError;
+use super::grants::{self, Grants};
 use super::revision::Revision;
 
 /// The values of a service's settings, by key.
@@ -31,16 +32,19 @@ pub struct Plugin {
     namespace: String,
     service: String,
     settings: ArcSwap<Values>,
+    grants: ArcSwap<Grants>,
     /// Shared by whoever may change what is stored of this namespace, for as long as it runs on one revision.
     changes: Arc<RwLock<()>>,
 }
 
 impl Plugin {
-    pub fn new(manifest: &Manifest, settings: Values) -> Plugin {
+    /// Without settings and grants, until it is told them.
+    pub fn new(manifest: &Manifest) -> Plugin {
         Plugin {
             namespace: manifest.namespace.clone(),
             service: manifest.service.clone(),
-            settings: ArcSwap::from_pointee(settings),
+            settings: ArcSwap::default(),
+            grants: ArcSwap::from_pointee(Grants::none(&manifest.service)),
             changes: Arc::default(),
         }
     }
@@ -61,8 +65,15 @@ impl Plugin {
         self.settings.load().get("enabled").is_none_or(|enabled| enabled != "false")
     }
 
-    pub fn set(&self, settings: Values) {
+    /// What it may use.
+    pub fn grants(&self) -> Arc<Grants> {
+        self.grants.load_full()
+    }
+
+    /// For the calls that start from now on.
+    pub fn configure(&self, settings: Values, grants: Grants) {
         self.settings.store(Arc::new(settings));
+        self.grants.store(Arc::new(grants));
     }
 
     /// To be held while something of this namespace is changed, from before its revision is looked up. Waits for a swap
@@ -175,7 +186,7 @@ impl Plugins {
             let revision = Arc::new(Revision::load(engine, compiled, Bytes::from_static(bytes)).await?);
             let table = plugins.now();
             table.check_claims(&revision)?;
-            plugins.serve(Arc::new(Plugin::new(revision.manifest(), Values::new())), revision);
+            plugins.serve(Arc::new(Plugin::new(revision.manifest())), revision);
         }
         Ok(plugins)
     }
@@ -216,11 +227,16 @@ impl Plugins {
         *turn
     }
 
-    /// The settings of every service, as the manifests declare them.
+    /// The settings of every service.
     pub fn settings(&self) -> Vec<(String, Vec<Setting>)> {
-        let declared = |entry: &Entry| (entry.plugin.service.clone(), entry.revision.manifest().settings.clone());
+        let declared = |entry: &Entry| (entry.plugin.service.clone(), declared(entry.revision.manifest()));
         self.now.load().iter().map(declared).collect()
     }
+}
+
+/// The settings of a service: those of its manifest, and what the gateway asks of every service's.
+pub fn declared(manifest: &Manifest) -> Vec<Setting> {
+    manifest.settings.iter().cloned().chain(grants::declarations()).collect()
 }
 
 impl Table {

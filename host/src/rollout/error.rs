@@ -6,7 +6,7 @@ use super::archive::ArchiveError;
 use super::gate::GateError;
 use crate::arm::RouteConflict;
 use crate::config::ConfigError;
-use crate::plugin::{Digest, LoadError};
+use crate::plugin::{Digest, LoadError, Ungranted};
 use crate::state::StoreError;
 
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,8 @@ pub enum RolloutError {
     OtherService { revision: String, namespace: String, service: String, found: String },
     #[error("the settings for the revision {revision} are not valid: {source}")]
     Settings { revision: String, source: ConfigError },
+    #[error("the revision {revision} is not allowed what it needs: {source}")]
+    Ungranted { revision: String, source: Ungranted },
     #[error(transparent)]
     Gate(#[from] GateError),
     #[error("no plugin serves or is known for the namespace '{namespace}'. Known: {known}")]
@@ -91,6 +93,7 @@ impl RolloutError {
             RolloutError::Routes { .. } => (Conflict, "RouteTaken"),
             RolloutError::OtherService { .. } => (Conflict, "OtherService"),
             RolloutError::Settings { .. } => (Invalid, "InvalidSettings"),
+            RolloutError::Ungranted { .. } => (Invalid, "NotGranted"),
             RolloutError::Gate(_) => (Conflict, "StoredResourcesRefused"),
             RolloutError::NoSuchPlugin { .. } => (NotFound, "PluginNotFound"),
             RolloutError::NoSuchRevision { .. } => (NotFound, "RevisionNotFound"),

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use floci_az_contract::Manifest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use super::package::Origin;
 use super::state::{Event, State};
 use super::view::{Outcome, RevisionView};
 use crate::arm::Record;
-use crate::plugin::{Digest, Plugin, Revision};
+use crate::plugin::{Digest, Grants, Plugin, Revision, Values};
 use crate::state::{Batch, StoreError, Table};
 
 /// One row for each namespace.
@@ -33,6 +34,9 @@ pub(super) struct History {
     pub revisions: Vec<Known>,
     #[serde(skip)]
     pub plugin: Option<Arc<Plugin>>,
+    /// Of the plugin that is part of the gateway, if it is this one: what it asks for is allowed by default.
+    #[serde(skip)]
+    pub bundled: Option<Manifest>,
 }
 
 /// One revision.
@@ -68,7 +72,7 @@ impl Known {
             installed: Timestamp::now(),
             note: None,
             schemas: manifest.types.iter().map(|kind| (kind.name.clone(), kind.schema_version)).collect(),
-            asks: Vec::new(),
+            asks: Grants::asked(manifest, &defaults(manifest)).lines(),
             state: State::Loading,
             loaded: None,
             turn: 0,
@@ -98,7 +102,7 @@ impl Known {
         }
     }
 
-    pub fn view(&self) -> RevisionView {
+    pub fn view(&self, allowed: Vec<String>) -> RevisionView {
         RevisionView {
             digest: self.digest.clone(),
             // What was not loaded since the start serves no more.
@@ -115,7 +119,7 @@ impl Known {
             note: self.note.clone(),
             schemas: self.schemas.clone(),
             asks: self.asks.clone(),
-            allowed: Vec::new(),
+            allowed,
         }
     }
 }
@@ -130,7 +134,13 @@ impl History {
             before: Vec::new(),
             revisions: Vec::new(),
             plugin: None,
+            bundled: None,
         }
+    }
+
+    /// What its operator allows it.
+    pub fn allowed(&self) -> Vec<String> {
+        self.plugin.as_ref().map(|plugin| plugin.grants().lines()).unwrap_or_default()
     }
 
     /// A copy of what is kept of it, to be changed and stored before this is.
@@ -142,6 +152,7 @@ impl History {
             before: self.before.clone(),
             revisions: self.revisions.clone(),
             plugin: None,
+            bundled: None,
         }
     }
 
@@ -241,8 +252,13 @@ impl History {
     }
 
     pub fn outcome(&self, digest: &Digest, replaced: Option<Digest>) -> Option<Outcome> {
-        let revision = self.known(digest)?.view();
+        let revision = self.known(digest)?.view(self.allowed());
         let (namespace, service) = (self.namespace.clone(), self.service.clone());
         Some(Outcome { namespace, service, revision, replaced, converted: 0, notes: Vec::new() })
     }
+}
+
+/// The settings of a manifest where none is set.
+fn defaults(manifest: &Manifest) -> Values {
+    manifest.settings.iter().map(|setting| (setting.key.clone(), setting.default.clone())).collect()
 }

@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use floci_az_contract::Manifest;
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 
 pub use archive::{Archive, ArchiveError};
@@ -33,8 +34,9 @@ pub use state::State;
 pub use view::{Outcome, PluginView, RevisionView};
 
 use crate::arm::{Record, Router, Transition};
+use crate::config::Sources;
 use crate::imports::Lender;
-use crate::plugin::{Compiled, Digest, Ended, Engine, Entry, Plugin, Plugins, Revision, Values};
+use crate::plugin::{Compiled, Digest, Ended, Engine, Entry, Grants, Plugin, Plugins, Revision, Values, declared};
 use crate::state::{Batch, Table};
 use gate::Passed;
 use history::{History, Known};
@@ -69,6 +71,8 @@ impl Workshop {
 #[derive(Debug)]
 pub struct Rollout {
     workshop: Workshop,
+    /// Of the settings, which are looked at anew for each revision.
+    sources: Sources,
     plugins: Arc<Plugins>,
     lender: Arc<Lender>,
     /// By namespace in lower case. Held for as long as a change takes.
@@ -88,9 +92,9 @@ impl Rollout {
     /// The table of the store that it keeps.
     pub const TABLE: Table = history::PLUGINS;
 
-    pub fn new(begun: Begun, lender: Arc<Lender>) -> Arc<Rollout> {
+    pub fn new(begun: Begun, sources: Sources, lender: Arc<Lender>) -> Arc<Rollout> {
         let Begun { workshop, plugins, endings, histories } = begun;
-        let rollout = Arc::new(Rollout { workshop, plugins, lender, histories: Mutex::new(histories) });
+        let rollout = Arc::new(Rollout { workshop, sources, plugins, lender, histories: Mutex::new(histories) });
         tokio::spawn(retire(Arc::downgrade(&rollout), endings));
         rollout
     }
@@ -101,9 +105,10 @@ impl Rollout {
             let revision = this.workshop.load(&package).await?;
             let mut histories = this.histories.lock().await;
             this.check_place(&histories, &revision)?;
+            let key = revision.manifest().namespace.to_lowercase();
+            this.allowed(histories.get(&key), &revision)?;
             this.workshop.archive.keep(revision.digest(), &package.bytes)?;
             let history = this.remember(&mut histories, revision.clone(), package.origin).await?;
-            let key = history.key();
             if history.active.is_none() || then == Then::Swap {
                 return this.activate(&mut histories, &key, revision.digest(), Reason::Asked).await;
             }
@@ -122,13 +127,15 @@ impl Rollout {
         let histories = self.histories.lock().await;
         self.check_place(&histories, &revision)?;
         let namespace = &revision.manifest().namespace;
-        let plugin = match self.plugins.of(namespace) {
-            Some(entry) => entry.plugin,
-            None => Arc::new(Plugin::new(revision.manifest(), Values::new())),
-        };
-        let newer = newer_than(histories.get(&namespace.to_lowercase()), &revision);
-        let passed = self.gate(&revision, &newer, &plugin, Passed::default()).await?;
-        let history = History { revisions: vec![Known::new(&revision, package.origin)], ..History::new(&revision) };
+        let known = histories.get(&namespace.to_lowercase());
+        // A plugin of its own: nothing of what is found out is for the one that serves.
+        let plugin = Arc::new(Plugin::new(revision.manifest()));
+        let (values, grants) = self.allowed(known, &revision)?;
+        plugin.configure(values, grants);
+        let passed = self.gate(&revision, &newer_than(known, &revision), &plugin, Passed::default()).await?;
+        let mut history = History::new(&revision);
+        history.plugin = Some(plugin);
+        history.add(Known::new(&revision, package.origin));
         let mut outcome = history.outcome(revision.digest(), None).ok_or_else(|| gone(&history, revision.digest()))?;
         outcome.converted = passed.converted.len();
         Ok(outcome)
@@ -225,7 +232,7 @@ impl Rollout {
             namespace: history.namespace.clone(),
             service: history.service.clone(),
             active: history.active.clone().filter(|_| self.plugins.of(&history.namespace).is_some()),
-            revisions: history.revisions.iter().map(Known::view).collect(),
+            revisions: history.revisions.iter().map(|known| known.view(history.allowed())).collect(),
             resources: self.lender.inventory.of_namespace(&history.namespace).len(),
         };
         histories.values().map(view).collect()
@@ -264,6 +271,18 @@ impl Rollout {
             Some(_) => Ok(()),
             None => Ok(table.check_claims(revision)?),
         }
+    }
+
+    /// The settings of a revision's service, and what its operator allows it.
+    fn allowed(&self, history: Option<&History>, revision: &Revision) -> Result<(Values, Grants), RolloutError> {
+        let manifest = revision.manifest();
+        let label = || revision.label().to_owned();
+        let values = self.sources.resolve_service(&manifest.service, &declared(manifest));
+        let values = values.map_err(|source| RolloutError::Settings { revision: label(), source })?;
+        let grants = granted(history, manifest, &values);
+        let allowed = grants.check_imports(revision.imports().iter().map(String::as_str));
+        allowed.map_err(|source| RolloutError::Ungranted { revision: label(), source })?;
+        Ok((values, grants))
     }
 
     /// Puts a loaded revision into the history of its namespace.
@@ -308,9 +327,10 @@ impl Rollout {
             None => self.workshop.load_kept(digest).await?,
         };
         let before = self.plugins.of(key);
+        let (values, grants) = self.allowed(Some(history), &revision)?;
         let plugin = match &before {
             Some(entry) => entry.plugin.clone(),
-            None => Arc::new(Plugin::new(revision.manifest(), Values::new())),
+            None => Arc::new(Plugin::new(revision.manifest())),
         };
         let newer = newer_than(Some(history), &revision);
         let mut passed = self.gate(&revision, &newer, &plugin, Passed::default()).await?;
@@ -332,6 +352,7 @@ impl Rollout {
         let records = passed.converted.into_values().map(Transition::Store).collect();
         self.lender.inventory.commit_with(records, next.row()?).await?;
 
+        plugin.configure(values, grants);
         history.activate(digest);
         history.plugin = Some(plugin.clone());
         if let Some(known) = replaced.as_ref().and_then(|replaced| history.known_mut(replaced)) {
@@ -428,6 +449,15 @@ async fn retire(rollout: std::sync::Weak<Rollout>, mut endings: mpsc::UnboundedR
             }
         }
     }
+}
+
+/// What an operator allows a revision: by default what the plugin that is part of the gateway asks for, if it is that.
+fn granted(history: Option<&History>, manifest: &Manifest, values: &Values) -> Grants {
+    let by_default = match history.and_then(|history| history.bundled.as_ref()) {
+        Some(bundled) => Grants::asked(bundled, values),
+        None => Grants::none(&manifest.service),
+    };
+    Grants::read(manifest, values, &by_default)
 }
 
 /// What a swap changes of how resources are stored.

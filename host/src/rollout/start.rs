@@ -14,9 +14,10 @@ use tokio::sync::mpsc;
 use super::gate::{self, Passed};
 use super::history::History;
 use super::state::Event;
-use super::{Archive, Known, Origin, Package, Plugin, Plugins, RolloutError, Workshop, newer_than};
+use super::{Archive, Known, Origin, Package, Plugin, Plugins, RolloutError, Workshop, granted, newer_than};
 use crate::arm::Inventory;
-use crate::plugin::{Compiled, Digest, Ended, Engine, Revision, Values};
+use crate::config::Settings;
+use crate::plugin::{Compiled, Digest, Ended, Engine, Entry, Revision};
 use crate::state::{Rows, StoreError};
 
 /// What serves from the start; the rest of the gateway is put together around it.
@@ -55,6 +56,19 @@ impl Begun {
         Ok(begun)
     }
 
+    /// Tells every plugin its settings, and what its operator allows it.
+    pub fn configure(&self, settings: &Settings) {
+        for Entry { plugin, revision } in self.plugins.now().iter() {
+            let values = settings.service(plugin.service());
+            let history = self.histories.get(&plugin.namespace().to_lowercase());
+            let grants = granted(history, revision.manifest(), &values);
+            if let Err(ungranted) = grants.check_imports(revision.imports().iter().map(String::as_str)) {
+                tracing::warn!(revision = revision.label(), "its calls of these will be refused: {ungranted}");
+            }
+            plugin.configure(values, grants);
+        }
+    }
+
     async fn add_bundled(&mut self, bytes: Bytes, inventory: &Inventory) -> Result<(), RolloutError> {
         let package = Package { bytes, origin: Origin::Bundled, pin: None, signature: None };
         let revision = self.workshop.load(&package).await?;
@@ -69,6 +83,7 @@ impl Begun {
             }
             None => history.add(Known::new(&revision, Origin::Bundled)),
         }
+        history.bundled = Some(revision.manifest().clone());
         let is_bundled = |digest: &Digest| history.known(digest).is_some_and(|known| known.origin == Origin::Bundled);
         let installed = history.active.clone().filter(|active| !is_bundled(active));
         let candidates = installed.into_iter().chain([revision.digest().clone()]);
@@ -137,7 +152,7 @@ impl Begun {
     fn serve(&mut self, key: &str, digest: &Digest, revision: Arc<Revision>) {
         let Some(history) = self.histories.get_mut(key) else { return };
         history.activate(digest);
-        let plugin = Arc::new(Plugin::new(revision.manifest(), Values::new()));
+        let plugin = Arc::new(Plugin::new(revision.manifest()));
         history.plugin = Some(plugin.clone());
         if let Some(known) = history.known_mut(digest) {
             known.load(revision.clone());
