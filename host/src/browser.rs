@@ -31,18 +31,16 @@ impl Guard {
     }
 
     pub fn check(&self, request: &Request) -> Result<(), ArmError> {
-        let host = request.base.parse::<Uri>().ok().and_then(|base| base.host().map(str::to_lowercase));
-        let host = host.unwrap_or_default();
+        let host = host(request);
         if !self.knows(&host) {
             return Err(ArmError::unknown_host(&host));
         }
-        if matches!(request.method, Method::GET | Method::HEAD) {
+        // What only reads is no harm, and not readable for the page; of the gateway itself not even that is tried.
+        if matches!(request.method, Method::GET | Method::HEAD) && !is_own(&request.path) {
             return Ok(());
         }
-        let foreign_origin = request.header("origin").filter(|origin| !origin.eq_ignore_ascii_case(&request.base));
-        let foreign_site = request.header("sec-fetch-site").filter(|site| !matches!(*site, "same-origin" | "none"));
-        match foreign_origin.or(foreign_site) {
-            Some(from) => Err(ArmError::foreign_origin(from)),
+        match foreign(request) {
+            Some(from) => Err(ArmError::foreign_origin(&from)),
             None => Ok(()),
         }
     }
@@ -61,6 +59,36 @@ impl Guard {
     }
 }
 
+/// The name that a client has for the gateway, in lower case.
+fn host(request: &Request) -> String {
+    let base = request.base.parse::<Uri>().ok();
+    base.and_then(|base| base.host().map(str::to_lowercase)).unwrap_or_default()
+}
+
+/// Whether a client calls the gateway by a name that nobody else can have resolve to this machine. Behind any other,
+/// there may be a page of that name.
+pub fn means_this_machine(request: &Request) -> bool {
+    let host = host(request);
+    let literal = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.ends_with(".localhost") || literal.parse::<IpAddr>().is_ok()
+}
+
+/// What the gateway says of itself to operators, and what they tell it.
+fn is_own(path: &str) -> bool {
+    ["/_floci/plugins", "/_floci/events", "/metrics"].into_iter().any(|own| {
+        let rest = path.strip_prefix(own);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+/// Where a request comes from, if a page of another origin makes it.
+fn foreign(request: &Request) -> Option<String> {
+    let values = |name| request.headers.get_all(name).into_iter().map(|value| value.as_bytes());
+    let origin = values("origin").find(|origin| !origin.eq_ignore_ascii_case(request.base.as_bytes()));
+    let site = || values("sec-fetch-site").find(|site| !matches!(*site, b"same-origin" | b"none"));
+    Some(String::from_utf8_lossy(origin.or_else(site)?).into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,9 +97,19 @@ mod tests {
     use hyper::header::HeaderValue;
 
     fn check(guard: &Guard, method: Method, base: &str, headers: &[(&'static str, &'static str)]) -> bool {
+        check_at("/", guard, method, base, headers)
+    }
+
+    fn check_at(
+        path: &str,
+        guard: &Guard,
+        method: Method,
+        base: &str,
+        headers: &[(&'static str, &'static str)],
+    ) -> bool {
         let headers: HeaderMap =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect();
-        guard.check(&Request::new(method, "/", None, headers, base.to_owned(), Bytes::new())).is_ok()
+        guard.check(&Request::new(method, path, None, headers, base.to_owned(), Bytes::new())).is_ok()
     }
 
     fn local() -> Guard {
@@ -118,6 +156,50 @@ mod tests {
             (Method::GET, &[("sec-fetch-site", "cross-site")], true),
         ] {
             assert_eq!(check(&local(), method.clone(), base, headers), allowed, "{method} {headers:?}");
+        }
+    }
+    #[test]
+    fn of_the_gateway_itself_other_origins_do_not_even_read() {
+        for path in ["/_floci/plugins", "/_floci/plugins/Contoso.Widgets", "/_floci/events", "/metrics"] {
+            for (headers, allowed) in [
+                (&[][..], true),
+                (&[("origin", "http://localhost:4577")], true),
+                (&[("sec-fetch-site", "none")], true),
+                (&[("origin", "https://evil.example")], false),
+                (&[("origin", "null")], false),
+                (&[("sec-fetch-site", "same-site")], false),
+                (&[("origin", "http://localhost:4577"), ("sec-fetch-site", "cross-site")], false),
+            ] {
+                for guard in [local(), Guard::AnyName] {
+                    for method in [Method::GET, Method::HEAD, Method::PUT] {
+                        let found = check_at(path, &guard, method, "http://localhost:4577", headers);
+                        assert_eq!(found, allowed, "{path} {headers:?}");
+                    }
+                }
+            }
+        }
+        for path in ["/_floci/pluginsx", "/metricsx", "/health"] {
+            assert!(check_at(path, &local(), Method::GET, "http://localhost", &[("origin", "null")]), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_this_machine_is_nobody_elses() {
+        for (base, own) in [
+            ("http://localhost:4577", true),
+            ("https://LOCALHOST", true),
+            ("http://a.localhost", true),
+            ("http://127.0.0.1:4577", true),
+            ("http://[::1]:4577", true),
+            ("http://evil.example:4577", false),
+            ("http://localhost.evil.example", false),
+            ("http://evillocalhost", false),
+            ("http://gateway.test", false),
+            ("nonsense", false),
+            ("", false),
+        ] {
+            let request = Request::new(Method::GET, "/", None, HeaderMap::new(), base.to_owned(), Bytes::new());
+            assert_eq!(means_this_machine(&request), own, "{base}");
         }
     }
 }

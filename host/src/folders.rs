@@ -83,6 +83,11 @@ fn instance(state: &Path) -> Result<String, FolderError> {
     Ok(fs::read_to_string(&file).map_err(failed)?.trim().to_owned())
 }
 
+/// The file of a state folder that holds the token of its gateway's administration.
+pub fn admin_token(state: &Path) -> PathBuf {
+    state.join("admin-token")
+}
+
 /// Makes a folder that only this user can look into, and those above it; one that is there stays as it is.
 pub fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use floci_az::banner::banner;
-use floci_az::cli::{self, CliError, Purpose, Shell, Surroundings, Wanted};
+use floci_az::cli::{self, CliError, PluginCommand, Purpose, Reader, Shell, Surroundings, Terminal, Wanted};
 use floci_az::config::{self, Settings, Sources};
 use floci_az::gateway::Gateway;
 use floci_az::plugin::{Compiled, Engine, Plugins, bundled};
@@ -74,6 +74,14 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<OsString>,
     },
+    /// List, install, swap, roll back and remove the plugins of a gateway that runs.
+    Plugin {
+        /// Print JSON.
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: PluginCommand,
+    },
     /// How the process runtime starts a program.
     #[command(name = "__exec", hide = true)]
     Exec {
@@ -100,6 +108,7 @@ fn main() -> ExitCode {
                 Err(error) => Err(error),
             }
         }
+        Some(Command::Plugin { json, command }) => plugin(arguments.config, json, &command),
         Some(Command::Settings) => in_runtime(settings(arguments.config)),
         Some(Command::Serve) | None => in_runtime(serve(arguments.config)),
     };
@@ -152,6 +161,16 @@ fn az(file: Option<PathBuf>, arguments: &[OsString]) -> anyhow::Result<()> {
 
 fn console(file: Option<PathBuf>, wanted: &Wanted, command: &[Vec<u8>]) -> anyhow::Result<ExitCode> {
     Ok(cli::console(&gateway(file)?, &surroundings(), wanted, command)?)
+}
+
+fn plugin(file: Option<PathBuf>, json: bool, command: &PluginCommand) -> anyhow::Result<()> {
+    let mut terminal = Terminal {
+        out: &mut std::io::stdout(),
+        err: &mut std::io::stderr(),
+        reader: if json { Reader::Program } else { Reader::Person },
+        program: std::env::args().next().unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned()),
+    };
+    Ok(cli::plugin(&gateway(file)?, &surroundings(), command, &mut terminal)?)
 }
 
 /// The settings of the gateway that a command is for.

@@ -1,5 +1,10 @@
 //! What the gateway says of itself, beside ARM.
 
+mod plugins;
+#[cfg(test)]
+mod tests;
+mod token;
+
 use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
@@ -9,6 +14,8 @@ use crate::arm::{ArmError, Reply};
 use crate::identity::ca::Certificates;
 use crate::plugin::Plugins;
 use crate::reconcile::Reconciler;
+pub use plugins::{Components, Doing, PluginAdmin, Revisions};
+pub use token::{AdminToken, TokenError};
 
 const PEM: &str = "application/x-pem-file";
 

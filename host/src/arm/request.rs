@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use hyper::header::HeaderMap;
@@ -28,6 +29,8 @@ pub struct Request {
     pub body: Bytes,
     /// What the client calls this gateway: `https://localhost:4577`.
     pub base: String,
+    /// Whose connection it came over; none if it came over none.
+    pub peer: Option<IpAddr>,
 }
 
 impl fmt::Debug for Request {
@@ -49,7 +52,11 @@ impl Request {
         let raw_query = query.unwrap_or_default().to_owned();
         let pairs = form_urlencoded::parse(raw_query.as_bytes());
         let query = pairs.map(|(name, value)| (name.to_lowercase(), value.into_owned())).collect();
-        Request { method, path: path.to_owned(), raw_query, query, headers, body, base }
+        Request { method, path: path.to_owned(), raw_query, query, headers, body, base, peer: None }
+    }
+
+    pub fn of_peer(self, peer: IpAddr) -> Request {
+        Request { peer: Some(peer), ..self }
     }
 
     /// The URL of this request with one parameter set to another value.
@@ -76,6 +83,11 @@ impl Request {
     /// A parameter of the URL by its lower-case name. Of several, the last one counts.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str)
+    }
+
+    /// The names of the URL's parameters, in lower case.
+    pub fn query_names(&self) -> impl Iterator<Item = &str> {
+        self.query.keys().map(String::as_str)
     }
 
     /// None if the header is not there or is no text.

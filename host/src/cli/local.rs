@@ -9,7 +9,7 @@ use super::CliError;
 use crate::config;
 
 /// For a gateway on this machine to take a connection.
-const CONNECTING: Duration = Duration::from_secs(2);
+pub(super) const TAKING: Duration = Duration::from_secs(2);
 /// For a whole answer. The first one about tokens makes a key.
 const ANSWERING: Duration = Duration::from_secs(30);
 /// Bytes of an answer; certificates and keys have a few thousand.
@@ -73,7 +73,7 @@ impl Local {
             .http_status_as_error(false)
             // A proxy is for what is elsewhere.
             .proxy(None)
-            .timeout_connect(Some(CONNECTING))
+            .timeout_connect(Some(TAKING))
             .timeout_global(Some(ANSWERING))
             .build();
         let no_answer = |error: ureq::Error| CliError::NoAnswer { url: self.http(), reason: error.to_string() };

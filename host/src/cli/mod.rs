@@ -1,5 +1,5 @@
-//! The gateway's client side: `floci-az ca`, `env` and `az`, which make other programs use a gateway that runs, and a
-//! console for its resources.
+//! The gateway's client side: `floci-az ca`, `env` and `az`, which make other programs use a gateway that runs, a console
+//! for its resources, and `floci-az plugin`, which changes its plugins.
 //!
 //! They ask that gateway over plain HTTP on this machine, and find it by the settings that it was started with, so they
 //! are to be run with the same settings file and `FLOCI_AZ_*` variables. Beside what they print, all they leave is a
@@ -10,6 +10,7 @@ mod ca;
 mod console;
 mod env;
 mod local;
+mod plugin;
 mod shell;
 mod surroundings;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use az::az;
 pub use ca::ca;
 pub use console::{Wanted, console};
 pub use env::{Purpose, env};
+pub use plugin::{PluginCommand, Reader, Terminal, plugin};
 pub use shell::Shell;
 pub use surroundings::Surroundings;
 
@@ -63,6 +65,14 @@ pub enum CliError {
     NoAz,
     #[error("{0}")]
     Console(String),
+    #[error("{0}")]
+    Plugin(String),
+    #[error(
+        "the gateway at {url} did not answer to the end: {reason}. What was asked for may go on: `floci-az plugin list` shows what became of it"
+    )]
+    BrokenOff { url: String, reason: String },
+    #[error("refused ({code}): {message}")]
+    Refused { code: String, message: String },
     #[error("{program} cannot be started: {reason}")]
     NotStarted { program: String, reason: io::Error },
     #[error(

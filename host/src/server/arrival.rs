@@ -19,23 +19,26 @@ pub(super) struct Entrance {
     pub scheme: Scheme,
     /// This side's address.
     pub local: SocketAddr,
+    /// Whose connection it is. No header has a say in it.
+    pub peer: SocketAddr,
 }
 
-/// The whole request, or why there is none. After an error, what is left of the body is not worth waiting for.
+/// The whole request, or why there is none. After an error, what is left of the body is not worth waiting for. `admit`
+/// is asked for the most bytes of the body once the head is understood, before any of it is read.
 pub(super) async fn arrive(
     request: Request<Incoming>,
     entrance: &Entrance,
     limits: &Limits,
+    admit: impl Fn(&arm::Request) -> Result<usize, ArmError>,
 ) -> Result<arm::Request, ArmError> {
     let (head, mut body) = request.into_parts();
-    match take(&head, &mut body, entrance, limits).await {
-        Ok((base, bytes)) => {
-            Ok(arm::Request::new(head.method, head.uri.path(), head.uri.query(), head.headers, base, bytes))
-        }
+    let version = head.version;
+    match take(head, &mut body, entrance, limits, admit).await {
+        Ok(request) => Ok(request),
         Err(refusal) => {
             // An answer before the body's end is followed by a reset of the stream, to which some clients (curl before 8)
             // lose it. With HTTP/1 the connection is closed, and lingers.
-            if head.version == Version::HTTP_2 {
+            if version == Version::HTTP_2 {
                 let rest = async { while let Some(Ok(_)) = body.frame().await {} };
                 let _ = tokio::time::timeout(limits.linger, rest).await;
             }
@@ -44,13 +47,13 @@ pub(super) async fn arrive(
     }
 }
 
-/// What the client calls this gateway, and the body.
 async fn take(
-    head: &Parts,
+    head: Parts,
     body: &mut Incoming,
     entrance: &Entrance,
     limits: &Limits,
-) -> Result<(String, Bytes), ArmError> {
+    admit: impl Fn(&arm::Request) -> Result<usize, ArmError>,
+) -> Result<arm::Request, ArmError> {
     if head.method == Method::CONNECT {
         return Err(ArmError::method_not_allowed("CONNECT", "GET, HEAD, PUT, PATCH, POST, DELETE"));
     }
@@ -58,15 +61,21 @@ async fn take(
     if !head.uri.path().starts_with('/') {
         return Err(ArmError::malformed_path(head.uri.path()));
     }
-    let base = format!("{}://{}", entrance.scheme, authority(head, entrance.local)?);
+    let base = format!("{}://{}", entrance.scheme, authority(&head, entrance.local)?);
+    let (path, query) = (head.uri.path(), head.uri.query());
+    let request = arm::Request::new(head.method, path, query, head.headers, base, Bytes::new());
+    let mut request = request.of_peer(entrance.peer.ip());
+    let most = admit(&request)?;
     // Said before it is sent: a client that asks first (Expect: 100-continue) then spares itself the sending.
-    if body.size_hint().lower() > limits.body_bytes as u64 {
-        return Err(ArmError::too_large(limits.body_bytes));
+    if body.size_hint().lower() > most as u64 {
+        return Err(ArmError::too_large(most));
     }
-    let body = tokio::time::timeout(limits.body_arrival, Limited::new(body, limits.body_bytes).collect()).await;
-    match body {
-        Ok(Ok(body)) => Ok((base, body.to_bytes())),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ArmError::too_large(limits.body_bytes)),
+    match tokio::time::timeout(limits.body_arrival, Limited::new(body, most).collect()).await {
+        Ok(Ok(body)) => {
+            request.body = body.to_bytes();
+            Ok(request)
+        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ArmError::too_large(most)),
         Ok(Err(error)) => Err(ArmError::unreadable_body(error)),
         Err(_) => Err(ArmError::body_too_late(limits.body_arrival)),
     }

@@ -30,7 +30,7 @@ use super::arrival::{Entrance, arrive};
 use super::envelope::{Enveloped, Refused};
 use super::headers::{Ids, response};
 use super::{Handler, Limits};
-use crate::arm::ArmError;
+use crate::arm::{self, ArmError};
 
 /// The type of TLS's first record, which is no first byte of any request (RFC 8446, 5.1).
 const HANDSHAKE: u8 = 0x16;
@@ -91,7 +91,7 @@ impl<H: Handler> Speaker<H> {
     }
 
     async fn open(&self, stream: TcpStream) -> io::Result<Opened> {
-        let local = stream.local_addr()?;
+        let (local, peer) = (stream.local_addr()?, stream.peer_addr()?);
         let mut first = [0];
         if stream.peek(&mut first).await? == 0 {
             return Ok(Opened::Nothing);
@@ -99,9 +99,9 @@ impl<H: Handler> Speaker<H> {
         match &self.tls {
             Some(acceptor) if first == [HANDSHAKE] => {
                 let stream = acceptor.accept(stream).await?;
-                Ok(Opened::Tls(Box::new(stream), Entrance { scheme: Scheme::HTTPS, local }))
+                Ok(Opened::Tls(Box::new(stream), Entrance { scheme: Scheme::HTTPS, local, peer }))
             }
-            _ => Ok(Opened::Plain(stream, Entrance { scheme: Scheme::HTTP, local })),
+            _ => Ok(Opened::Plain(stream, Entrance { scheme: Scheme::HTTP, local, peer })),
         }
     }
 
@@ -148,7 +148,8 @@ impl<H: Handler> Speaker<H> {
         ids: &Ids,
     ) -> Response<Full<Bytes>> {
         let (method, version) = (request.method().clone(), request.version());
-        let arrived = arrive(request, entrance, &self.limits).await;
+        let admit = |head: &arm::Request| self.handler.admit(head, self.limits.body_bytes);
+        let arrived = arrive(request, entrance, &self.limits, admit).await;
         // What is left of the body would be taken for the next request.
         let closes = arrived.is_err() && version < Version::HTTP_2;
         let reply = match arrived {

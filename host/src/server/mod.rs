@@ -22,7 +22,7 @@ use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::arm::{Reply, Request};
+use crate::arm::{ArmError, Reply, Request};
 use connection::Speaker;
 pub use limits::Limits;
 
@@ -34,6 +34,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What answers requests once they have arrived whole.
 pub trait Handler: Send + Sync + 'static {
+    /// Of a request whose head alone has arrived: how many bytes its body may have, which are `usual` unless there is a
+    /// reason for more, or why the body is not worth sending.
+    fn admit(&self, _head: &Request, usual: usize) -> Result<usize, ArmError> {
+        Ok(usual)
+    }
+
     /// Dropped when the client goes away or the answer takes too long: what must not stop halfway is a task.
     fn answer(&self, request: Request) -> impl Future<Output = Reply> + Send;
 }

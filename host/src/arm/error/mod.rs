@@ -1,8 +1,9 @@
 //! ARM's errors: `{"error":{"code","message","target"}}`. The only folder with status codes of failures.
 //!
 //! One constructor per rule, so that a rule has one wording: those of ARM in `rules`, those of HTTP and of the gateway
-//! itself in `refusals`.
+//! itself in `refusals`, those of its plugins' administration in `administration`.
 
+mod administration;
 mod refusals;
 mod rules;
 
