@@ -11,6 +11,9 @@ use hyper::{Method, Uri};
 
 use crate::arm::{ArmError, Request};
 
+/// What tells of the work of its operator, who is the only one to read it.
+const INSIGHTS: [&str; 2] = ["/metrics", "/_floci/events"];
+
 /// Which names the gateway answers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Guard {
@@ -36,7 +39,8 @@ impl Guard {
         if !self.knows(&host) {
             return Err(ArmError::unknown_host(&host));
         }
-        if matches!(request.method, Method::GET | Method::HEAD) {
+        let is_read = matches!(request.method, Method::GET | Method::HEAD);
+        if is_read && !INSIGHTS.contains(&request.path.as_str()) {
             return Ok(());
         }
         let foreign_origin = request.header("origin").filter(|origin| !origin.eq_ignore_ascii_case(&request.base));
@@ -69,9 +73,19 @@ mod tests {
     use hyper::header::HeaderValue;
 
     fn check(guard: &Guard, method: Method, base: &str, headers: &[(&'static str, &'static str)]) -> bool {
+        check_path(guard, method, base, "/", headers)
+    }
+
+    fn check_path(
+        guard: &Guard,
+        method: Method,
+        base: &str,
+        path: &str,
+        headers: &[(&'static str, &'static str)],
+    ) -> bool {
         let headers: HeaderMap =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect();
-        guard.check(&Request::new(method, "/", None, headers, base.to_owned(), Bytes::new())).is_ok()
+        guard.check(&Request::new(method, path, None, headers, base.to_owned(), Bytes::new())).is_ok()
     }
 
     fn local() -> Guard {
@@ -118,6 +132,25 @@ mod tests {
             (Method::GET, &[("sec-fetch-site", "cross-site")], true),
         ] {
             assert_eq!(check(&local(), method.clone(), base, headers), allowed, "{method} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_operator_reads_no_page_asks_for() {
+        let base = "http://localhost:4577";
+        for path in INSIGHTS {
+            for (headers, allowed) in [
+                (&[][..], true),
+                (&[("origin", "http://localhost:4577")], true),
+                (&[("sec-fetch-site", "none")], true),
+                (&[("sec-fetch-site", "cross-site")], false),
+                (&[("sec-fetch-site", "same-site")], false),
+                (&[("origin", "http://localhost:3000")], false),
+            ] {
+                for method in [Method::GET, Method::HEAD] {
+                    assert_eq!(check_path(&local(), method, base, path, headers), allowed, "{path} {headers:?}");
+                }
+            }
         }
     }
 }

@@ -30,9 +30,11 @@ use crate::ingress::{Ingress, IngressError, Shared};
 use crate::plugin::{Compiled, Engine, LoadError, Plugins, bundled, suffixes};
 use crate::ports::Ports;
 use crate::reconcile::Reconciler;
+use crate::rollout::Origin;
 use crate::runtime::{Picked, Runtime, RuntimeError, WorkloadKey};
 use crate::server::{Limits, PROTOCOLS, Server};
 use crate::state::{Batch, Contents, Store, StoreError, Table};
+use crate::telemetry::{Event, Telemetry};
 
 /// What says how the other tables are to be read.
 const META: Table = Table("meta");
@@ -96,6 +98,8 @@ pub struct Gateway {
     address: SocketAddr,
     /// Why the runtime is this one.
     reason: String,
+    engine: Engine,
+    telemetry: Arc<Telemetry>,
 }
 
 impl Gateway {
@@ -110,7 +114,9 @@ impl Gateway {
         let certificates = certificates(&gateway, &folders)?;
         let tls = certificates.as_ref().map(|certificates| certificates.server_config(&PROTOCOLS, OldestTls::V12));
 
-        let plugins = Plugins::load(&Engine::new()?, &compiled(&folders), bundled()).await?;
+        let telemetry = Arc::new(Telemetry::default());
+        let engine = Engine::new()?.reporting(telemetry.clone());
+        let plugins = Plugins::load(&engine, &compiled(&folders), bundled()).await?;
         let settings = sources.resolve(&plugins.settings())?;
         let programs: Vec<Vec<String>> =
             plugins.iter().map(|plugin| plugin.revision().manifest().programs.clone()).collect();
@@ -129,7 +135,7 @@ impl Gateway {
         let services = plugins.iter().map(|plugin| (plugin.service().to_owned(), settings.service(plugin.service())));
         let (wake, woken) = mpsc::unbounded_channel();
         let lender = Lender {
-            inventory: Arc::new(Inventory::open(store.clone(), &mut contents)?),
+            inventory: Arc::new(Inventory::open(store.clone(), &mut contents)?.reporting(telemetry.clone())),
             ports: Ports::open(store.clone(), &mut contents),
             runtime,
             ingress: Arc::new(ingress),
@@ -156,22 +162,29 @@ impl Gateway {
             identity,
             folders,
             reason,
+            engine,
+            telemetry,
         })
     }
 
     /// Serves until `closing` is true, and ends in good order.
     pub async fn run(self, closing: watch::Receiver<bool>) {
-        let Gateway { server, certificates, tls, plugins, lender, woken, .. } = self;
+        let Gateway { server, certificates, tls, plugins, lender, woken, telemetry, .. } = self;
+        report_start(&telemetry, &plugins);
         remove_orphans(&lender).await;
 
         let locks = Arc::new(Locks::default());
-        let reconciler = Arc::new(Reconciler::new(plugins.clone(), lender.clone(), locks.clone()));
+        let reconciler = Arc::new(Reconciler::new(plugins.clone(), lender.clone(), locks.clone(), telemetry.clone()));
         let admin = Arc::new(Admin {
             plugins: plugins.clone(),
             reconciler: reconciler.clone(),
             runtime: lender.runtime.name(),
             storage: storage_name(&self.storage),
             certificates: certificates.clone(),
+            lender: lender.clone(),
+            engine: self.engine,
+            telemetry: telemetry.clone(),
+            closing: closing.clone(),
         });
         let door = Arc::new(FrontDoor {
             router: self.router,
@@ -187,7 +200,7 @@ impl Gateway {
         server
             .serve(
                 tls,
-                Arc::new(Doors { guard: self.guard, admin, identity: self.identity, door: door.clone() }),
+                Arc::new(Doors { guard: self.guard, admin, identity: self.identity, door: door.clone(), telemetry }),
                 closing,
             )
             .await;
@@ -240,6 +253,17 @@ impl Gateway {
     /// The runtime's name, and why it is this one.
     pub fn runtime(&self) -> (&'static str, &str) {
         (self.lender.runtime.name(), &self.reason)
+    }
+}
+
+/// The first events.
+fn report_start(telemetry: &Telemetry, plugins: &Plugins) {
+    telemetry.publish(Event::GatewayStarted { version: env!("CARGO_PKG_VERSION").to_owned() });
+    for plugin in plugins.iter() {
+        let (revision, origin) = (plugin.revision(), Origin::Bundled.to_string());
+        let (labels, version) = (revision.labels().clone(), revision.manifest().version.clone());
+        telemetry.publish(Event::PluginLoaded { labels: labels.clone(), version, origin });
+        telemetry.publish(Event::PluginActivated { labels, replaced: None });
     }
 }
 

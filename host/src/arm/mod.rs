@@ -58,6 +58,7 @@ pub use version::Strictness;
 
 use crate::imports::Lender;
 use crate::plugin::Plugin;
+use crate::telemetry;
 use route::{Served, Target};
 
 /// Whether a resource group has to be created before it is used.
@@ -136,16 +137,20 @@ impl FrontDoor {
     }
 
     async fn carry_out(&self, request: Request) -> Reply {
-        self.dispatch(&request).await.unwrap_or_else(|error| {
+        let mut route = telemetry::Route::Unknown;
+        let reply = self.dispatch(&request, &mut route).await.unwrap_or_else(|error| {
             if error.status.is_server_error() {
                 tracing::error!(method = %request.method, path = request.path, code = error.code, "{}", error.message);
             }
             error.into()
-        })
+        });
+        reply.on(route)
     }
 
-    async fn dispatch(&self, request: &Request) -> Result<Reply, ArmError> {
-        match self.router.find(&request.path, request.api_version())? {
+    async fn dispatch(&self, request: &Request, route: &mut telemetry::Route) -> Result<Reply, ArmError> {
+        let target = self.router.find(&request.path, request.api_version())?;
+        *route = target.note(request.api_version());
+        match target {
             Target::Resource { served, id } => {
                 let version = self.check(&served, &id.scope(), request)?;
                 self.resource(&served, &id, version, request).await

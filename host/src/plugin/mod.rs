@@ -10,6 +10,7 @@ mod compiled;
 mod digest;
 mod engine;
 mod manifest;
+mod report;
 mod revision;
 mod served;
 

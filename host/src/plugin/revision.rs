@@ -19,6 +19,7 @@ use super::digest::Digest;
 use super::engine::Engine;
 use super::manifest;
 use crate::imports::Imports;
+use crate::telemetry::Labels;
 
 /// A function that has no side effects takes microseconds; this is for one that does not end.
 const PURE: Duration = Duration::from_secs(10);
@@ -59,6 +60,8 @@ pub struct Revision {
     kinds: Vec<Arc<ResourceType>>,
     /// `Microsoft.Cache@1d3f0a...`
     label: String,
+    /// The same for metrics and events.
+    labels: Labels,
 }
 
 impl fmt::Debug for Revision {
@@ -81,11 +84,19 @@ impl Revision {
         let ready = linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(unfit)?;
 
         let label = format!("plugin {}", digest.short());
-        let mut revision =
-            Revision { engine: engine.clone(), ready, digest, manifest: Manifest::default(), kinds: Vec::new(), label };
+        let mut revision = Revision {
+            engine: engine.clone(),
+            ready,
+            digest,
+            manifest: Manifest::default(),
+            kinds: Vec::new(),
+            label,
+            labels: Labels::unknown(),
+        };
         revision.manifest = revision.describe().await?;
         revision.kinds = revision.manifest.types.iter().cloned().map(Arc::new).collect();
         revision.label = format!("{}@{}", revision.manifest.namespace, revision.digest.short());
+        revision.labels = Labels::new(&revision.manifest.namespace, revision.digest.short());
         Ok(revision)
     }
 
@@ -118,6 +129,10 @@ impl Revision {
     /// Namespace and short digest, for logs and errors.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    pub fn labels(&self) -> &Labels {
+        &self.labels
     }
 
     pub(super) fn engine(&self) -> &Engine {
