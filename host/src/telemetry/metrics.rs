@@ -388,6 +388,16 @@ mod tests {
     }
 
     #[test]
+    fn every_metric_is_documented() {
+        let now = Instant::now();
+        let text = super::super::exposition::exposition(Metrics::new(now).text(&Levels::default(), now), None).text;
+        let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+        let documented = include_str!("../../../docs/observability.md");
+        let missing: Vec<&str> = names.filter(|name| !documented.contains(&format!("`{name}`"))).collect();
+        assert_eq!(missing, Vec::<&str>::new());
+    }
+
+    #[test]
     fn revisions_that_are_gone_have_no_series_for_ever() {
         let start = Instant::now();
         let metrics = Metrics::new(start);
