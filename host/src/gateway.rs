@@ -34,6 +34,7 @@ use crate::rollout::{Archive, Begun, Rollout, RolloutError};
 use crate::runtime::{Picked, Runtime, RuntimeError, WorkloadKey};
 use crate::server::{Limits, PROTOCOLS, Server};
 use crate::state::{Batch, Contents, Store, StoreError, Table};
+use crate::telemetry::{Event, Telemetry};
 
 /// What says how the other tables are to be read.
 const META: Table = Table("meta");
@@ -98,6 +99,8 @@ pub struct Gateway {
     address: SocketAddr,
     /// Why the runtime is this one.
     reason: String,
+    engine: Engine,
+    telemetry: Arc<Telemetry>,
 }
 
 impl Gateway {
@@ -112,9 +115,12 @@ impl Gateway {
         let certificates = certificates(&gateway, &folders)?;
         let tls = certificates.as_ref().map(|certificates| certificates.server_config(&PROTOCOLS, OldestTls::V12));
 
-        let inventory = Arc::new(Inventory::open(store.clone(), &mut contents)?);
-        let (engine, compiled, rows) = (Engine::new()?, compiled(&folders), contents.take(Rollout::TABLE));
-        let begun = Begun::new(engine, compiled, archive(&folders), rows, bundled(), &inventory).await?;
+        let telemetry = Arc::new(Telemetry::default());
+        let inventory = Arc::new(Inventory::open(store.clone(), &mut contents)?.reporting(telemetry.clone()));
+        let engine = Engine::new()?.reporting(telemetry.clone());
+        let (compiled, rows) = (compiled(&folders), contents.take(Rollout::TABLE));
+        telemetry.publish(Event::GatewayStarted { version: env!("CARGO_PKG_VERSION").to_owned() });
+        let begun = Begun::new(engine.clone(), compiled, archive(&folders), rows, bundled(), &inventory).await?;
         let plugins = begun.plugins.clone();
         let settings = sources.resolve(&plugins.settings())?;
         if !settings.aside().is_empty() {
@@ -166,22 +172,28 @@ impl Gateway {
             identity,
             folders,
             reason,
+            engine,
+            telemetry,
         })
     }
 
     /// Serves until `closing` is true, and ends in good order.
     pub async fn run(self, closing: watch::Receiver<bool>) {
-        let Gateway { server, certificates, tls, plugins, lender, woken, .. } = self;
+        let Gateway { server, certificates, tls, plugins, lender, woken, telemetry, .. } = self;
         remove_orphans(&lender).await;
 
         let locks = Arc::new(Locks::default());
-        let reconciler = Arc::new(Reconciler::new(plugins.clone(), lender.clone(), locks.clone()));
+        let reconciler = Arc::new(Reconciler::new(plugins.clone(), lender.clone(), locks.clone(), telemetry.clone()));
         let admin = Arc::new(Admin {
             plugins: plugins.clone(),
             reconciler: reconciler.clone(),
             runtime: lender.runtime.name(),
             storage: storage_name(&self.storage),
             certificates: certificates.clone(),
+            lender: lender.clone(),
+            engine: self.engine,
+            telemetry: telemetry.clone(),
+            closing: closing.clone(),
         });
         let door = Arc::new(FrontDoor {
             plugins,
@@ -198,7 +210,7 @@ impl Gateway {
         server
             .serve(
                 tls,
-                Arc::new(Doors { guard: self.guard, admin, identity: self.identity, door: door.clone() }),
+                Arc::new(Doors { guard: self.guard, admin, identity: self.identity, door: door.clone(), telemetry }),
                 closing,
             )
             .await;

@@ -23,4 +23,5 @@ pub mod rollout;
 pub mod runtime;
 pub mod server;
 pub mod state;
+pub mod telemetry;
 pub mod words;

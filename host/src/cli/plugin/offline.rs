@@ -39,7 +39,7 @@ pub(super) fn look_at(file: &Path, pin: Option<&Digest>) -> Result<Found, CliErr
     let refused = |reason: &dyn std::fmt::Display| CliError::Plugin(format!("{}: {reason}", file.display()));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| refused(&format!("threads cannot be started: {error}")))?;
-    let loaded = runtime.block_on(async { Revision::load(&Engine::new()?, &Compiled::Nowhere, &bytes).await });
+    let loaded = runtime.block_on(async { Revision::load(&Engine::new()?, &Compiled::Nowhere, bytes.into()).await });
     let revision = loaded.map_err(|error| refused(&error))?;
     let manifest = revision.manifest();
     Ok(Found {
