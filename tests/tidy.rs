@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 fn root() -> PathBuf {
     fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap()
 }
@@ -148,6 +150,26 @@ fn dependencies_point_one_way() {
     ] {
         assert_eq!(naming(folder, absent, &[]), Vec::<String>::new(), "below {folder}");
     }
+}
+
+/// Plugins that were built with a version go on running only if that version stays what it was. What is to be added comes
+/// into a version of its own, beside it.
+#[test]
+fn contract_is_frozen() {
+    let released = [("0.1.0", "6ed837ff5417145744ce8f630e7e58645904f19bd3d38a64a88370918b176ee4")];
+    let mut versions: Vec<String> = fs::read_dir(root().join("wit"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with(|c: char| c.is_ascii_digit()))
+        .collect();
+    versions.sort();
+    for (version, digest) in released {
+        let text = fs::read(root().join("wit").join(version).join("provider.wit")).unwrap();
+        let found: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(found, digest, "version {version} of the contract was changed");
+    }
+    // All but the newest, which is in the making, are released.
+    assert_eq!(versions.len(), released.len() + 1, "{versions:?}");
 }
 
 #[test]

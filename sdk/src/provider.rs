@@ -53,11 +53,18 @@ pub trait Provider {
         view.resource.state.document
     }
 
-    /// State in this version's schema, from state that version `from_schema` wrote; `Err` says why that cannot be.
-    /// By default the state is the same.
+    /// State in this version's schema, from state in the schema `from_schema`; `Err` says why that cannot be. By default the
+    /// state is the same.
     fn upgrade(resource: Resource, from_schema: u32) -> Result<State, String> {
         let _ = from_schema;
         Ok(resource.state)
+    }
+
+    /// The reverse of [`Provider::upgrade`], for a rollback: state in an older schema. `Err` says what that schema cannot
+    /// hold, and the rollback is refused with it. By default there is no way back for what was changed.
+    fn downgrade(resource: Resource, to_schema: u32) -> Result<State, String> {
+        let _ = resource;
+        Err(format!("this version of the plugin has no way back to schema {to_schema}"))
     }
 }
 

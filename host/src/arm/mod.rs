@@ -100,6 +100,14 @@ impl Place {
     }
 }
 
+/// What is told of an answer besides.
+#[derive(Debug, Default)]
+struct Meant {
+    route: telemetry::Route,
+    /// The one that the request ran on.
+    revision: Option<String>,
+}
+
 /// What the front door works with.
 #[derive(Debug)]
 pub struct FrontDoor {
@@ -140,22 +148,22 @@ impl FrontDoor {
     }
 
     async fn carry_out(&self, request: Request) -> Reply {
-        let mut route = telemetry::Route::Unknown;
-        let reply = self.dispatch(&request, &mut route).await.unwrap_or_else(|error| {
+        let mut meant = Meant::default();
+        let reply = self.dispatch(&request, &mut meant).await.unwrap_or_else(|error| {
             if error.status.is_server_error() {
                 tracing::error!(method = %request.method, path = request.path, code = error.code, "{}", error.message);
             }
             error.into()
         });
-        reply.on(route)
+        reply.on(meant.route).by(meant.revision)
     }
 
-    async fn dispatch(&self, request: &Request, route: &mut telemetry::Route) -> Result<Reply, ArmError> {
+    async fn dispatch(&self, request: &Request, meant: &mut Meant) -> Result<Reply, ArmError> {
         let _changing = self.changing(request).await;
         loop {
             let table = self.plugins.now();
             let target = self.routes.of(&table).find(&table, &request.path, request.api_version())?;
-            *route = target.note(request.api_version());
+            *meant = Meant { route: target.note(request.api_version()), revision: target.label() };
             match self.serve(target, request).await {
                 // It read what the next revision has written.
                 Err(error) if error.is_superseded() && self.plugins.now().version() != table.version() => {}

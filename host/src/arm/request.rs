@@ -190,6 +190,9 @@ pub enum Body {
     },
 }
 
+/// Which revision of which plugin answered: `Microsoft.Cache@1d3f0a...`.
+const REVISION: &str = "x-floci-revision";
+
 /// An answer.
 pub struct Reply {
     pub status: StatusCode,
@@ -214,6 +217,12 @@ impl Reply {
     /// Ends with the stream.
     pub fn stream(media_type: &'static str, text: impl Stream<Item = Bytes> + Send + 'static) -> Reply {
         Reply::new(StatusCode::OK, Body::Stream { media_type, text: Box::pin(text) })
+    }
+
+    /// Names the revision that answered.
+    pub fn by(mut self, revision: Option<String>) -> Reply {
+        self.headers.extend(revision.map(|revision| (REVISION, revision)));
+        self
     }
 
     pub fn on(self, route: Route) -> Reply {

@@ -66,6 +66,17 @@ impl Target {
         }
     }
 
+    /// The revision that it runs on.
+    pub fn label(&self) -> Option<String> {
+        match self {
+            Target::Resource { served, .. } | Target::List { served, .. } | Target::Action { served, .. } => {
+                Some(served.revision.label().to_owned())
+            }
+            Target::ProviderAction { provider, .. } => Some(provider.revision.label().to_owned()),
+            Target::Own(_) => None,
+        }
+    }
+
     /// Adds to the span of the request what its path says; what it means to metrics.
     pub fn note(&self, version: Option<&str>) -> telemetry::Route {
         let span = tracing::Span::current();

@@ -12,7 +12,7 @@ const PACKAGE: &str = "floci:provider/";
 const PROVIDER: &str = "floci:provider/provider@";
 
 /// The versions of the contract that this gateway serves: plugins built with any of them run.
-pub const SERVED: RangeInclusive<Version> = Version::new(0, 1, 0)..=Version::new(0, 1, 0);
+pub const SERVED: RangeInclusive<Version> = Version::new(0, 1, 0)..=Version::new(0, 1, 1);
 
 /// The outside of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,7 +162,7 @@ mod tests {
         check(
             b"\0asm\x0d\0\x01\0",
             expect![
-                "it does not export 'floci:provider/provider@0.1.0', which is what a plugin is called by. It exports: nothing. Use `floci_az_sdk::provider!`, or export the world 'plugin' of the contract"
+                "it does not export 'floci:provider/provider@0.1.1', which is what a plugin is called by. It exports: nothing. Use `floci_az_sdk::provider!`, or export the world 'plugin' of the contract"
             ],
         );
         check(
@@ -178,7 +178,7 @@ mod tests {
             contract(&names, &[format!("floci:provider/provider@{version}")]).map_err(|error| error.to_string())
         };
         assert_eq!(with("0.1.0"), Ok(Version::new(0, 1, 0)));
-        expect!["it was built with version 0.0.9 of the contract, which is older than what this gateway serves (0.1.0 to 0.1.0). Build it with the floci-az-sdk of this gateway's version"].assert_eq(&with("0.0.9").unwrap_err());
-        expect!["it was built with version 0.2.0 of the contract, which is newer than what this gateway serves (0.1.0 to 0.1.0). Use a newer gateway, or build it with an older floci-az-sdk"].assert_eq(&with("0.2.0").unwrap_err());
+        expect!["it was built with version 0.0.9 of the contract, which is older than what this gateway serves (0.1.0 to 0.1.1). Build it with the floci-az-sdk of this gateway's version"].assert_eq(&with("0.0.9").unwrap_err());
+        expect!["it was built with version 0.2.0 of the contract, which is newer than what this gateway serves (0.1.0 to 0.1.1). Use a newer gateway, or build it with an older floci-az-sdk"].assert_eq(&with("0.2.0").unwrap_err());
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use wasmtime::Store;
 use wasmtime::component::{HasSelf, Linker};
 
+use super::bindings::reversible::ReversiblePre;
 use super::bindings::{Plugin as Instance, PluginPre};
 use super::call::{self, CallError, CallState};
 use super::compiled::Compiled;
@@ -34,6 +35,8 @@ const EFFECTS: Duration = Duration::from_secs(60);
 pub struct Revision {
     engine: Engine,
     ready: PluginPre<CallState>,
+    /// None if it does not export how to go back to an older schema.
+    reversible: Option<ReversiblePre<CallState>>,
     digest: Digest,
     manifest: Manifest,
     /// The manifest's types, to be kept by requests for as long as they run.
@@ -79,12 +82,15 @@ impl Revision {
         let mut linker: Linker<CallState> = Linker::new(engine.wasmtime());
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(unfit)?;
         Instance::add_to_linker::<_, HasSelf<Imports>>(&mut linker, CallState::imports).map_err(unfit)?;
-        let ready = linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(unfit)?;
+        let linked = linker.instantiate_pre(&component).map_err(unfit)?;
+        let reversible = ReversiblePre::new(linked.clone()).ok();
+        let ready = PluginPre::new(linked).map_err(unfit)?;
 
         let label = format!("plugin {}", digest.short());
         let mut revision = Revision {
             engine: engine.clone(),
             ready,
+            reversible,
             digest,
             contract: interfaces.contract.to_string(),
             manifest: Manifest::default(),
@@ -196,8 +202,15 @@ impl Revision {
 
     /// State in an older schema than this revision's. Nothing but the log is lent.
     pub async fn downgrade(&self, resource: &Resource, to_schema: u32) -> Result<Result<State, String>, CallError> {
-        let _ = (resource, to_schema);
-        Ok(Err("its contract has no downgrade".to_owned()))
+        let Some(reversible) = &self.reversible else {
+            let version = &self.contract;
+            return Ok(Err(format!("it was built with version {version} of the contract, without 'schemas.downgrade'")));
+        };
+        let call = call::call(self, "downgrade", PURE, Imports::none(&self.label), async |store, _| {
+            let plugin = reversible.instantiate_async(&mut *store).await?;
+            plugin.floci_provider_schemas().call_downgrade(store, resource, to_schema).await
+        });
+        self.watched(call).await
     }
 
     /// One document for each view.

@@ -82,7 +82,7 @@ pub(super) fn function(name: &str) -> &'static str {
 }
 
 /// What a request's path means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Route {
     Resource,
     List,
@@ -94,6 +94,7 @@ pub enum Route {
     /// What the gateway says of itself.
     Gateway,
     /// Nothing that is served, or refused before it was looked at.
+    #[default]
     Unknown,
 }
 

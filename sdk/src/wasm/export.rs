@@ -1,9 +1,9 @@
-//! The seven exported functions, for whatever implements [`Provider`].
+//! The exported functions, for whatever implements [`Provider`].
 //!
 //! What the gateway sends is checked here once; text that is no JSON or no id would be the gateway's mistake, and is
 //! answered as a fault, never by a trap.
 
-use super::bindings::exports::floci::provider::provider as wit;
+use super::bindings::exports::floci::provider::{provider as wit, schemas};
 use super::bindings::floci::provider::types;
 use super::convert::{self, Broken};
 use super::gateway::Gateway;
@@ -89,6 +89,14 @@ fn ask_for_what_is_imported(wants: &mut Wants) {
     wants.resp |= cfg!(feature = "resp");
     wants.ingress |= cfg!(feature = "ingress");
     wants.transfers |= cfg!(feature = "transfers");
+}
+
+impl<E: Exported> schemas::Guest for E {
+    fn downgrade(resource: types::Resource, to_schema: u32) -> Result<types::State, String> {
+        report_panics();
+        let resource = convert::resource(resource).map_err(|broken| broken.fault.to_string())?;
+        E::Provider::downgrade(resource, to_schema).map(convert::state)
+    }
 }
 
 fn failed(broken: Broken) -> wit::Step {
