@@ -37,8 +37,8 @@ pub async fn banner(gateway: &Gateway) -> String {
     line("runtime", &format!("{runtime}: {reason}"));
     line("storage", &storage);
     let mut example = None;
-    for plugin in gateway.plugins().iter() {
-        let revision = plugin.revision();
+    for entry in gateway.plugins().now().iter() {
+        let revision = &entry.revision;
         let manifest = revision.manifest();
         let types: Vec<&str> = manifest.types.iter().map(|kind| kind.name.as_str()).collect();
         line(

@@ -16,20 +16,21 @@ use tokio::sync::{mpsc, watch};
 
 use crate::admin::Admin;
 use crate::arm::{
-    FrontDoor, Groups, Inventory, Key, Locks, Others, Policy, ResourceId, RouteConflict, Router, Strictness,
+    FrontDoor, Groups, Inventory, Key, Locks, Others, Policy, ResourceId, RouteConflict, Routes, Strictness,
     Subscriptions,
 };
 use crate::browser::Guard;
-use crate::config::{self, ConfigError, Presence, Settings, Sources, Storage, Tls};
+use crate::config::{self, ConfigError, Presence, Sources, Storage, Tls};
 use crate::doors::Doors;
 use crate::folders::{FolderError, Folders};
 use crate::identity::Identity;
 use crate::identity::ca::{CertificateError, Certificates, Names, OldestTls};
-use crate::imports::Lender;
+use crate::imports::{Lender, Tally};
 use crate::ingress::{Ingress, IngressError, Shared};
-use crate::plugin::{Compiled, Engine, LoadError, Plugins, bundled, suffixes};
+use crate::plugin::{Compiled, Engine, Entry, LoadError, Plugins, Table as Served, bundled, suffixes};
 use crate::ports::Ports;
 use crate::reconcile::Reconciler;
+use crate::rollout::{Archive, Begun, Rollout, RolloutError};
 use crate::runtime::{Picked, Runtime, RuntimeError, WorkloadKey};
 use crate::server::{Limits, PROTOCOLS, Server};
 use crate::state::{Batch, Contents, Store, StoreError, Table};
@@ -55,9 +56,9 @@ pub enum StartError {
     )]
     Format { found: String },
     #[error(
-        "the resource {resource} is stored in schema {stored} of its plugin, and the plugin of this gateway has schema {served}. Start the gateway that wrote it, or set another folder (FLOCI_AZ_STORAGE_PERSISTENT_PATH)"
+        "the plugins cannot be started: {0}. Start the gateway that wrote the state, or set another folder (FLOCI_AZ_STORAGE_PERSISTENT_PATH)"
     )]
-    Schema { resource: String, stored: u32, served: u32 },
+    Rollout(#[from] RolloutError),
     #[error(
         "the servers and the data of the resources in this state folder are with the runtime '{before}', and this start would use '{now}'. Make '{before}' available (FLOCI_AZ_RUNTIME={before} says what it lacks), or set another folder (FLOCI_AZ_STORAGE_PERSISTENT_PATH)"
     )]
@@ -65,7 +66,7 @@ pub enum StartError {
     #[error(transparent)]
     State(#[from] StoreError),
     #[error(transparent)]
-    Plugin(#[from] LoadError),
+    Engine(#[from] LoadError),
     #[error(transparent)]
     Routes(#[from] RouteConflict),
     #[error(transparent)]
@@ -89,7 +90,8 @@ pub struct Gateway {
     lender: Arc<Lender>,
     /// What the reconcile loop is to look at.
     woken: mpsc::UnboundedReceiver<Key>,
-    router: Router,
+    routes: Routes,
+    rollout: Arc<Rollout>,
     policy: Policy,
     guard: Guard,
     identity: Arc<Identity>,
@@ -110,10 +112,18 @@ impl Gateway {
         let certificates = certificates(&gateway, &folders)?;
         let tls = certificates.as_ref().map(|certificates| certificates.server_config(&PROTOCOLS, OldestTls::V12));
 
-        let plugins = Plugins::load(&Engine::new()?, &compiled(&folders), bundled()).await?;
+        let inventory = Arc::new(Inventory::open(store.clone(), &mut contents)?);
+        let (engine, compiled, rows) = (Engine::new()?, compiled(&folders), contents.take(Rollout::TABLE));
+        let begun = Begun::new(engine, compiled, archive(&folders), rows, bundled(), &inventory).await?;
+        let plugins = begun.plugins.clone();
         let settings = sources.resolve(&plugins.settings())?;
+        if !settings.aside().is_empty() {
+            let settings = settings.aside().join(", ");
+            tracing::warn!(settings, "no plugin serves these services; their settings are read when one is installed");
+        }
+        begun.configure(&settings);
         let programs: Vec<Vec<String>> =
-            plugins.iter().map(|plugin| plugin.revision().manifest().programs.clone()).collect();
+            plugins.now().iter().map(|entry| entry.revision.manifest().programs.clone()).collect();
         let Picked { runtime, reason } =
             Runtime::pick(gateway.runtime, &folders.instance, &folders.workloads, &programs).await?;
 
@@ -121,24 +131,23 @@ impl Gateway {
         let identity = Arc::new(Identity::new(gateway.auth, folders.state.as_deref(), address.port()));
         let ingress = Ingress::new(
             gateway.bind_address,
-            shared(&plugins, &settings),
+            shared(&plugins.now()),
             certificates.clone(),
             identity.clone(),
             runtime.clone(),
         )?;
-        let services = plugins.iter().map(|plugin| (plugin.service().to_owned(), settings.service(plugin.service())));
         let (wake, woken) = mpsc::unbounded_channel();
         let lender = Lender {
-            inventory: Arc::new(Inventory::open(store.clone(), &mut contents)?),
+            inventory,
             ports: Ports::open(store.clone(), &mut contents),
             runtime,
             ingress: Arc::new(ingress),
-            settings: services.collect(),
             // URLs are absolute.
             transfers: gateway.transfers.as_deref().and_then(|folder| std::path::absolute(folder).ok()),
+            tally: Tally::default(),
             wake,
         };
-        check_schemas(&lender.inventory, &plugins)?;
+        let lender = Arc::new(lender);
         keep_runtime(&store, &lender, last_runtime).await?;
         lender.ingress.listen().await;
         Ok(Gateway {
@@ -146,9 +155,10 @@ impl Gateway {
             certificates,
             tls: tls.transpose()?,
             address,
-            router: Router::new(&plugins)?,
-            plugins: Arc::new(plugins),
-            lender: Arc::new(lender),
+            routes: Routes::new(&plugins.now())?,
+            plugins,
+            rollout: Rollout::new(begun, sources.clone(), lender.clone()),
+            lender,
             woken,
             storage: gateway.storage,
             policy: policy(gateway.arm),
@@ -174,7 +184,8 @@ impl Gateway {
             certificates: certificates.clone(),
         });
         let door = Arc::new(FrontDoor {
-            router: self.router,
+            plugins,
+            routes: self.routes,
             lender: lender.clone(),
             locks,
             closing: closing.clone(),
@@ -244,15 +255,11 @@ impl Gateway {
 }
 
 /// The ports that plugins want to share among their resources, of services that are served.
-fn shared(plugins: &Plugins, settings: &Settings) -> Vec<Shared> {
+fn shared(table: &Served) -> Vec<Shared> {
     let mut found = Vec::new();
-    for plugin in plugins.iter() {
-        let values = settings.service(plugin.service());
-        if values.get("enabled").is_some_and(|enabled| enabled == "false") {
-            continue;
-        }
-        for listener in &plugin.revision().manifest().listeners {
-            let port = values.get(&listener.setting).and_then(|port| port.parse().ok());
+    for Entry { plugin, revision } in table.iter().filter(|entry| entry.plugin.is_enabled()) {
+        for listener in &revision.manifest().listeners {
+            let port = plugin.setting(&listener.setting).and_then(|port| port.parse().ok());
             let setting = format!("services.{}.{}", plugin.service(), listener.setting);
             found.extend(port.map(|port| Shared { port, protocol: listener.protocol, setting }));
         }
@@ -271,6 +278,13 @@ fn compiled(folders: &Folders) -> Compiled {
     match &folders.state {
         Some(folder) => Compiled::Folder(folder.join("compiled")),
         None => Compiled::Nowhere,
+    }
+}
+
+fn archive(folders: &Folders) -> Archive {
+    match &folders.state {
+        Some(folder) => Archive::Folder(folder.join("plugins")),
+        None => Archive::in_memory(),
     }
 }
 
@@ -309,18 +323,6 @@ fn certificates(gateway: &config::Gateway, folders: &Folders) -> Result<Option<A
     Ok(Some(Arc::new(certificates)))
 }
 
-/// A plugin is never handed state of another schema than its own.
-fn check_schemas(inventory: &Inventory, plugins: &Plugins) -> Result<(), StartError> {
-    for record in inventory.all() {
-        let revision = plugins.of(&record.id.namespace).map(|plugin| plugin.revision());
-        let served = revision.and_then(|revision| revision.kind(&record.id.kind()).map(|kind| kind.schema_version));
-        if let Some(served) = served.filter(|served| *served != record.schema_version) {
-            return Err(StartError::Schema { resource: record.id.to_string(), stored: record.schema_version, served });
-        }
-    }
-    Ok(())
-}
-
 /// Data stays with the runtime that it was made by. A start with another one would show resources whose servers are
 /// empty, and leave their real ones behind.
 async fn keep_runtime(store: &Store, lender: &Lender, before: Option<String>) -> Result<(), StartError> {
@@ -335,7 +337,7 @@ async fn keep_runtime(store: &Store, lender: &Lender, before: Option<String>) ->
 
 /// The store, what is in it, and the name of the runtime of the last start.
 async fn open(folders: &Folders) -> Result<(Store, Contents, Option<String>), StartError> {
-    let tables: Vec<_> = Inventory::TABLES.into_iter().chain([Ports::TABLE, META]).collect();
+    let tables: Vec<_> = Inventory::TABLES.into_iter().chain([Ports::TABLE, Rollout::TABLE, META]).collect();
     let (store, mut contents) = match &folders.state {
         Some(folder) => Store::in_file(&folder.join("state.redb"), &tables)?,
         None => Store::in_memory(&tables)?,

@@ -29,6 +29,15 @@
 //! Its `Cargo.toml` says `crate-type = ["cdylib", "rlib"]`; `cargo build --release --target wasm32-wasip2` makes the
 //! component. The gateway does the rest of ARM: ids, api-versions, storage, lists, long-running operations, locks.
 //!
+//! **What a plugin may use** is the operator's decision. `resources`, `settings` and `log` are every plugin's. Each of the
+//! others is a cargo feature of this crate: `workloads`, `ports`, `resp`, `ingress`, `transfers`. With the feature the
+//! component imports the interface and asks for it; [`Manifest::wants`] says how much of it: which images, which ports.
+//! Without the feature its functions fail with `NotGranted`.
+//!
+//! ```toml
+//! floci-az-sdk = { version = "0.1", features = ["workloads", "ports"] }
+//! ```
+//!
 //! A provider is plain Rust that runs natively too: [`testing::FakeHost`] drives it through a resource's life in
 //! milliseconds. See there for the second example.
 
@@ -54,7 +63,8 @@ pub use describe::{child_type, manifest, reads, resource_type, setting, writes};
 pub use error::{Fault, Rejection};
 pub use floci_az_contract::{
     Action, Addresses, Answers, Backend, BuiltIn, Effect, Entry, Kind, Life, Listener, Manifest, Method, PortSpec,
-    Protocol, Purpose, ResourceType, Route, Setting, ShownName, TokenUser, Tracking, WorkloadSpec,
+    Protocol, Purpose, ResourceType, Route, Setting, ShownName, TokenUser, Tracking, WantedWorkloads, Wants,
+    WorkloadSpec,
 };
 pub use host::{
     Command, Credentials, Endpoint, Host, Ingress, Level, Log, Ports, Reply, Resources, Resp, Settings, Transfers,

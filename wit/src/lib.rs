@@ -8,6 +8,7 @@
 mod manifest;
 mod route;
 mod setting;
+mod wants;
 mod workload;
 
 pub use manifest::{
@@ -15,4 +16,5 @@ pub use manifest::{
 };
 pub use route::{Addresses, Backend, Entry, Protocol, Route, TokenUser};
 pub use setting::{InvalidValue, Kind, Setting};
+pub use wants::{PortRange, WantedWorkloads, Wants, fill};
 pub use workload::{PortSpec, WorkloadSpec};

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Protocol, Setting};
+use crate::{Protocol, Setting, Wants};
 
 /// What `describe` returns.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct Manifest {
     /// Ports that the gateway listens on for this provider, shared by the routes of its resources.
     #[serde(default)]
     pub listeners: Vec<Listener>,
+    /// What the operator is asked to allow.
+    #[serde(default)]
+    pub wants: Wants,
 }
 
 /// A port for many routes: which one a client wants is in the name it asks for (TLS SNI) or in its first words.

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::PortRange;
+
 /// A setting's declaration, which is also its documentation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -39,6 +41,12 @@ pub enum Kind {
     Text,
     /// Words of letters, digits, `-`, `_` and `.`, with commas between them.
     Words,
+    /// The same, but of any visible characters; each may end in `*`, which stands for anything.
+    Patterns,
+    /// Ports and ranges of them, with commas between them: `6379-6399,7000`.
+    Ports,
+    /// A whole number from 1 to 4294967295.
+    Count,
     /// A path of the file system. It may become part of a program's own settings file, so it has no quotes, backslashes
     /// or control characters.
     Path,
@@ -75,6 +83,10 @@ impl Kind {
             Kind::Size => parse_size(value).map(|_| value.to_ascii_lowercase()),
             Kind::Text => Some(value.to_owned()).filter(|text| !text.is_empty()),
             Kind::Words => parse_words(value),
+            Kind::Patterns => parse_patterns(value),
+            Kind::Ports => PortRange::parse_all(value)
+                .map(|ranges| ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
+            Kind::Count => value.parse::<u32>().ok().filter(|count| *count > 0).map(|count| count.to_string()),
             Kind::Path => Some(value.to_owned()).filter(|path| {
                 !path.is_empty() && !path.contains(|c: char| c.is_control() || matches!(c, '"' | '\'' | '\\'))
             }),
@@ -93,6 +105,9 @@ impl Kind {
             Kind::Size => "a size such as 268435456, 512kb, 256mb or 1gb".to_owned(),
             Kind::Text => "a text that is not empty".to_owned(),
             Kind::Words => "words of letters, digits, '-', '_' and '.', with commas between them".to_owned(),
+            Kind::Patterns => "words with commas between them, each with or without a '*' at its end".to_owned(),
+            Kind::Ports => "ports and ranges of ports such as 6379-6399,7000".to_owned(),
+            Kind::Count => "a whole number from 1 on".to_owned(),
             Kind::Path => "a path, without quotes, backslashes and control characters".to_owned(),
             Kind::OneOf(words) => words.join(" or "),
         }
@@ -120,6 +135,16 @@ fn parse_words(text: &str) -> Option<String> {
     let words: Vec<&str> = text.split(',').map(str::trim).collect();
     let valid = words.iter().all(|one| !one.is_empty() && one.len() <= 64 && one.chars().all(word));
     valid.then(|| words.join(","))
+}
+
+/// Without spaces around the words. An image's name has less than 256 characters, its tag and digest 200.
+fn parse_patterns(text: &str) -> Option<String> {
+    let visible = |c: char| c.is_ascii_graphic() && !matches!(c, '*' | '"' | '\'' | '\\');
+    let words: Vec<&str> = text.split(',').map(str::trim).collect();
+    let valid = |word: &&str| {
+        !word.is_empty() && word.len() <= 512 && word.strip_suffix('*').unwrap_or(word).chars().all(visible)
+    };
+    words.iter().all(valid).then(|| words.join(","))
 }
 
 /// In lower case. Underscores are no part of host names, but container engines give out names that have them.
@@ -239,6 +264,38 @@ mod tests {
                 "" is not words of letters, digits, '-', '_' and '.', with commas between them
                 "a b" is not words of letters, digits, '-', '_' and '.', with commas between them
                 "a/b" is not words of letters, digits, '-', '_' and '.', with commas between them"#]],
+        );
+        check(
+            Kind::Patterns,
+            &["valkey/valkey:*, redis@sha256:1 ", "*", "a*b", "a b", "a,,b", ""],
+            expect![[r#"
+                "valkey/valkey:*, redis@sha256:1 " is valkey/valkey:*,redis@sha256:1
+                "*" is *
+                "a*b" is not words with commas between them, each with or without a '*' at its end
+                "a b" is not words with commas between them, each with or without a '*' at its end
+                "a,,b" is not words with commas between them, each with or without a '*' at its end
+                "" is not words with commas between them, each with or without a '*' at its end"#]],
+        );
+        check(
+            Kind::Ports,
+            &["6379 - 6399, 7000", "7000", "2-1", "0", "1,", ""],
+            expect![[r#"
+            "6379 - 6399, 7000" is 6379-6399,7000
+            "7000" is 7000
+            "2-1" is not ports and ranges of ports such as 6379-6399,7000
+            "0" is not ports and ranges of ports such as 6379-6399,7000
+            "1," is not ports and ranges of ports such as 6379-6399,7000
+            "" is not ports and ranges of ports such as 6379-6399,7000"#]],
+        );
+        check(
+            Kind::Count,
+            &["20", "0", "-1", "4294967296", "many"],
+            expect![[r#"
+            "20" is 20
+            "0" is not a whole number from 1 on
+            "-1" is not a whole number from 1 on
+            "4294967296" is not a whole number from 1 on
+            "many" is not a whole number from 1 on"#]],
         );
         check(
             Kind::Size,

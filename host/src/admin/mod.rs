@@ -48,13 +48,13 @@ impl Admin {
 
     /// The process is up and answers.
     fn health(&self) -> Value {
-        let plugins = self.plugins.iter().map(|plugin| {
-            let revision = plugin.revision();
+        let table = self.plugins.now();
+        let plugins = table.iter().map(|entry| {
             json!({
-                "namespace": plugin.namespace(),
-                "service": plugin.service(),
-                "version": revision.manifest().version,
-                "revision": revision.digest().to_string(),
+                "namespace": entry.plugin.namespace(),
+                "service": entry.plugin.service(),
+                "version": entry.revision.manifest().version,
+                "revision": entry.revision.digest().to_string(),
             })
         });
         json!({

@@ -13,11 +13,11 @@ use super::inventory::Transition;
 use super::operation::Operation;
 use super::record::{Record, State};
 use super::request::{Reply, Request, operation_url};
-use super::route::{Provided, Served};
+use super::route::Served;
 use super::{child, version, write};
 use crate::imports::{Imports, Phase};
-use crate::plugin::Revision;
 use crate::plugin::contract::{ActionCall, Answer, Work};
+use crate::plugin::{Entry, Revision};
 
 pub(super) async fn act(
     door: &FrontDoor,
@@ -33,6 +33,7 @@ pub(super) async fn act(
     match action.effect {
         Effect::Reads => {
             let record = find()?;
+            let record = served.fit(&record).await?;
             let answer = invoke(door, served, &record, action, version, body, Phase::Pure).await?;
             if answer.state.is_some() || answer.work == Work::Reconcile {
                 let label = served.revision.label();
@@ -51,6 +52,7 @@ pub(super) async fn act(
             let _write = door.locks.write(&key).await;
             let record = find()?;
             write::check_idle(door, &record)?;
+            let record = served.fit(&record).await?;
             let _parent = match served.kind.life {
                 Life::Parents => child::hold_parent(door, served, id).await?,
                 Life::Own => None,
@@ -68,13 +70,13 @@ pub(super) async fn act(
 /// An action of the provider itself, which has no resource to change.
 pub(super) async fn of_provider(
     door: &FrontDoor,
-    provider: &Provided,
+    provider: &Entry,
     subscription: &str,
     action: &Action,
     request: &Request,
 ) -> Result<Reply, ArmError> {
     let body = body(action, request)?;
-    let Provided { plugin, revision } = provider;
+    let Entry { plugin, revision } = provider;
     let scope = format!("/subscriptions/{subscription}/providers/{}", plugin.namespace());
     let call = ActionCall {
         action: action.name.clone(),
@@ -83,7 +85,7 @@ pub(super) async fn of_provider(
         scope: scope.clone(),
         body,
     };
-    let imports = Imports::lend(&door.lender, plugin, revision, Phase::Pure, scope);
+    let imports = Imports::lend(&door.lender, plugin, revision.shared(), Phase::Pure, scope);
     reply(revision, &revision.invoke(imports, &call).await??, request)
 }
 
@@ -132,7 +134,7 @@ async fn invoke(
         scope: record.id.to_string(),
         body,
     };
-    let imports = Imports::lend(&door.lender, &served.plugin, &served.revision, phase, &record.id);
+    let imports = Imports::lend(&door.lender, &served.plugin, served.revision.shared(), phase, &record.id);
     Ok(served.revision.invoke(imports, &call).await??)
 }
 
@@ -168,8 +170,8 @@ async fn store(
     }
     let mut changed = record.changed();
     if let Some(state) = answer.state {
-        changed.state = State { document: write::document(served, &state.document)?, private: state.private };
-        changed.schema_version = served.kind.schema_version;
+        let state = State { document: write::document(served, &state.document)?, private: state.private };
+        changed = changed.with_state(state);
     }
     if let Some(operation) = &operation {
         changed.provisioning = changed.past.under_way();

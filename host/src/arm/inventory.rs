@@ -99,6 +99,13 @@ impl Inventory {
         from.take_while(|(key, _)| key.as_str().starts_with(&prefix)).map(|(_, record)| record.clone()).collect()
     }
 
+    /// Everything of a provider.
+    pub fn of_namespace(&self, namespace: &str) -> Vec<Arc<Record>> {
+        let resources = read(&self.resources);
+        let own = resources.values().filter(|record| record.id.namespace.eq_ignore_ascii_case(namespace));
+        own.cloned().collect()
+    }
+
     /// Direct children of one type.
     pub fn children(&self, parent: &Key, child_type: &str) -> Vec<Arc<Record>> {
         let prefix = format!("{parent}/{}/", child_type.to_lowercase());
@@ -129,9 +136,13 @@ impl Inventory {
     /// Stores all or nothing, in the order in which it is to be seen. Not cancel safe: what is stored is shown only if the
     /// caller stays, so whoever may be dropped calls this in a task of its own (see [`super::FrontDoor::answer`]). Ended operations that are too old are forgotten on the way.
     pub async fn commit(&self, transitions: Vec<Transition>) -> Result<(), StoreError> {
+        self.commit_with(transitions, Batch::default()).await
+    }
+
+    /// The same, together with changes of tables that are not its own.
+    pub async fn commit_with(&self, transitions: Vec<Transition>, mut batch: Batch) -> Result<(), StoreError> {
         let has_operation = transitions.iter().any(|one| matches!(one, Transition::Operation(_)));
         let forgotten = if has_operation { self.outdated() } else { Vec::new() };
-        let mut batch = Batch::default();
         for id in &forgotten {
             batch = batch.remove(OPERATIONS, id.to_string());
         }

@@ -26,6 +26,7 @@ mod record;
 mod request;
 mod resources;
 mod route;
+mod schema;
 mod show;
 mod subscription;
 mod tagged;
@@ -37,7 +38,7 @@ use std::sync::Arc;
 
 use floci_az_contract::{self as contract, ResourceType};
 use hyper::Method;
-use tokio::sync::{RwLock, watch};
+use tokio::sync::{OwnedRwLockReadGuard, RwLock, watch};
 use tracing::Instrument;
 
 pub use delete::begin as begin_deletion;
@@ -52,12 +53,13 @@ pub use locks::{Held, Locks};
 pub use operation::{Operation, Status};
 pub use record::{Past, Provisioning, Record, State};
 pub use request::{Body, Reply, Request};
-pub use route::{RouteConflict, Router};
+pub use route::{RouteConflict, Router, Routes};
+pub use schema::{Misfit, Twin, fit, to_older};
 pub use subscription::{Others, Subscriptions, TENANT};
 pub use version::Strictness;
 
 use crate::imports::Lender;
-use crate::plugin::Plugin;
+use crate::plugin::{Plugin, Plugins};
 use route::{Served, Target};
 
 /// Whether a resource group has to be created before it is used.
@@ -100,7 +102,8 @@ impl Place {
 /// What the front door works with.
 #[derive(Debug)]
 pub struct FrontDoor {
-    pub router: Router,
+    pub plugins: Arc<Plugins>,
+    pub routes: Routes,
     pub lender: Arc<Lender>,
     pub locks: Arc<Locks>,
     /// True once the gateway is shutting down.
@@ -145,7 +148,41 @@ impl FrontDoor {
     }
 
     async fn dispatch(&self, request: &Request) -> Result<Reply, ArmError> {
-        match self.router.find(&request.path, request.api_version())? {
+        let _changing = self.changing(request).await;
+        loop {
+            let table = self.plugins.now();
+            let target = self.routes.of(&table).find(&table, &request.path, request.api_version())?;
+            match self.serve(target, request).await {
+                // It read what the next revision has written.
+                Err(error) if error.is_superseded() && self.plugins.now().version() != table.version() => {}
+                answered => return answered,
+            }
+        }
+    }
+
+    /// Holds off swaps between schemas while something may be changed.
+    async fn changing(&self, request: &Request) -> Vec<OwnedRwLockReadGuard<()>> {
+        let mut held = Vec::new();
+        if matches!(request.method, Method::GET | Method::HEAD) {
+            return held;
+        }
+        let table = self.plugins.now();
+        let target = self.routes.of(&table).find(&table, &request.path, request.api_version());
+        match target.as_ref().map(Target::plugin) {
+            Ok(Some(plugin)) => held.push(plugin.changing().await),
+            // What is the front door's own may concern resources of any.
+            Ok(None) => {
+                for entry in table.iter() {
+                    held.push(entry.plugin.changing().await);
+                }
+            }
+            Err(_) => {}
+        }
+        held
+    }
+
+    async fn serve(&self, target: Target, request: &Request) -> Result<Reply, ArmError> {
+        match target {
             Target::Resource { served, id } => {
                 let version = self.check(&served, &id.scope(), request)?;
                 self.resource(&served, &id, version, request).await
@@ -198,8 +235,7 @@ impl FrontDoor {
 
     /// That the provider's service is on, and that it is registered in the subscription.
     fn check_provider(&self, plugin: &Plugin, subscription: &str) -> Result<(), ArmError> {
-        let settings = self.lender.settings.get(plugin.service());
-        if settings.and_then(|values| values.get("enabled")).is_some_and(|value| value == "false") {
+        if !plugin.is_enabled() {
             return Err(ArmError::disabled_namespace(plugin.namespace(), plugin.service()));
         }
         self.policy.subscriptions.check(subscription)?;
@@ -237,9 +273,7 @@ impl FrontDoor {
 
     /// The type of a stored resource; none if no plugin serves it any more.
     fn kind(&self, record: &Record) -> Option<Arc<ResourceType>> {
-        let mut plugins = self.router.plugins().iter();
-        let plugin = plugins.find(|plugin| plugin.namespace().eq_ignore_ascii_case(&record.id.namespace))?;
-        plugin.revision().kind(&record.id.kind()).cloned()
+        self.plugins.of(&record.id.namespace)?.revision.kind(&record.id.kind()).cloned()
     }
 
     /// Has whoever brings a resource to where it should be look at it.

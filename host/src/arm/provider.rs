@@ -1,21 +1,18 @@
 //! Resource providers: what there is to register, and what each one can do. Everything that is shown comes from the
 //! manifests; every provider is registered in every subscription until it is unregistered there.
 
-use std::sync::Arc;
-
-use floci_az_contract::ResourceType;
+use floci_az_contract::{Manifest, ResourceType};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::FrontDoor;
 use super::error::ArmError;
 use super::id::Scope;
 use super::inventory::Transition;
-use super::location;
 use super::page::{self, Page};
 use super::request::{Reply, Request};
 use super::subscription::Subscription;
-use crate::plugin::Plugin;
+use super::{FrontDoor, location, route};
+use crate::plugin::Entry;
 
 /// The gateway's own namespace: groups, tags, subscriptions.
 pub(super) const OWN: &str = "Microsoft.Resources";
@@ -31,16 +28,16 @@ pub enum Registration {
 }
 
 /// What is shown of a provider.
-enum Provider<'a> {
+enum Provider {
     Own,
-    Plugin(&'a Arc<Plugin>),
+    Plugin(Entry),
 }
 
-impl Provider<'_> {
+impl Provider {
     fn namespace(&self) -> &str {
         match self {
             Provider::Own => OWN,
-            Provider::Plugin(plugin) => plugin.namespace(),
+            Provider::Plugin(entry) => entry.plugin.namespace(),
         }
     }
 
@@ -53,7 +50,7 @@ impl Provider<'_> {
         };
         let types = match self {
             Provider::Own => OWN_TYPES.iter().map(|name| plain(name, &OWN_VERSIONS)).collect(),
-            Provider::Plugin(plugin) => types(plugin),
+            Provider::Plugin(entry) => types(entry.revision.manifest()),
         };
         let mut body = json!({ "id": id, "namespace": namespace, "resourceTypes": Value::Array(types) });
         if let (Some(subscription), Some(members)) = (subscription, body.as_object_mut()) {
@@ -88,9 +85,7 @@ fn plain(name: &str, versions: &[impl AsRef<str>]) -> Value {
 }
 
 /// The manifest's types, and those that every provider has.
-fn types(plugin: &Plugin) -> Vec<Value> {
-    let revision = plugin.revision();
-    let manifest = revision.manifest();
+fn types(manifest: &Manifest) -> Vec<Value> {
     let of_manifest = manifest.types.iter().map(|kind| {
         json!({
             "resourceType": kind.name,
@@ -106,20 +101,21 @@ fn types(plugin: &Plugin) -> Vec<Value> {
     of_manifest.chain(of_all.into_iter().chain(actions).map(|name| plain(name, versions))).collect()
 }
 
-fn find<'a>(door: &'a FrontDoor, namespace: &str) -> Result<Provider<'a>, ArmError> {
+fn find(door: &FrontDoor, namespace: &str) -> Result<Provider, ArmError> {
     if namespace.eq_ignore_ascii_case(OWN) {
         return Ok(Provider::Own);
     }
-    let found = door.router.plugins().iter().find(|plugin| plugin.namespace().eq_ignore_ascii_case(namespace));
-    found.map(Provider::Plugin).ok_or_else(|| door.router.unknown_namespace(namespace))
+    let table = door.plugins.now();
+    let found = table.of(namespace).cloned().map(Provider::Plugin);
+    found.ok_or_else(|| route::unknown_namespace(&table, namespace))
 }
 
 /// All providers, in a subscription or at the tenant's scope.
 pub(super) fn list(door: &FrontDoor, subscription: Option<&str>, request: &Request) -> Result<Reply, ArmError> {
     request.only("GET")?;
     let subscription = subscription.map(|id| Subscription::load(door, id));
-    let plugins = door.router.plugins().iter().map(Provider::Plugin);
-    let mut all: Vec<Provider<'_>> = plugins.chain([Provider::Own]).collect();
+    let table = door.plugins.now();
+    let mut all: Vec<Provider> = table.iter().cloned().map(Provider::Plugin).chain([Provider::Own]).collect();
     all.sort_by_key(|provider| provider.namespace().to_lowercase());
     let items = all.iter().map(|one| (one.namespace().to_lowercase(), one.body(subscription.as_ref())));
     let (values, next) = Page::of(request)?.cut(items);
@@ -162,7 +158,7 @@ pub(super) async fn register(
     Ok(Reply::json(StatusCode::OK, provider.body(Some(&subscription))))
 }
 
-fn check_unused(door: &FrontDoor, id: &str, provider: &Provider<'_>) -> Result<(), ArmError> {
+fn check_unused(door: &FrontDoor, id: &str, provider: &Provider) -> Result<(), ArmError> {
     let namespace = provider.namespace();
     if let Provider::Own = provider {
         return Err(ArmError::registration_free(namespace));
@@ -179,13 +175,12 @@ pub(super) fn operations(door: &FrontDoor, namespace: &str, request: &Request) -
     let provider = find(door, namespace)?;
     let value: Vec<Value> = match &provider {
         Provider::Own => OWN_TYPES.iter().flat_map(|name| rights(OWN, name, &[])).collect(),
-        Provider::Plugin(plugin) => {
-            let revision = plugin.revision();
-            let types = revision.manifest().types.iter();
+        Provider::Plugin(entry) => {
+            let types = entry.revision.manifest().types.iter();
             types
                 .flat_map(|kind: &ResourceType| {
                     let actions: Vec<&str> = kind.actions.iter().map(|action| action.name.as_str()).collect();
-                    rights(plugin.namespace(), &kind.name, &actions)
+                    rights(entry.plugin.namespace(), &kind.name, &actions)
                 })
                 .collect()
         }

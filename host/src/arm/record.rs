@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::id::ResourceId;
+use super::schema::Twin;
 use crate::plugin::contract;
 
 /// Where a resource is in its life.
@@ -89,6 +90,9 @@ pub struct Record {
     pub provisioning: Provisioning,
     pub past: Past,
     pub schema_version: u32,
+    /// The same state in another schema, from when it was converted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub twin: Option<Twin>,
     pub generation: u64,
     /// The operation under way, or the last one.
     pub operation: Option<Uuid>,
@@ -132,6 +136,12 @@ impl Record {
             schema_version: self.schema_version,
             generation: self.generation,
         }
+    }
+
+    /// With another state, in the same schema. What it was in another schema goes, unless it still is that.
+    pub fn with_state(self, state: State) -> Record {
+        let twin = self.twin.filter(|twin| twin.is_of(&state));
+        Record { state, twin, ..self }
     }
 
     /// The next generation of this resource.

@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use floci_az_contract::{Action, ResourceType};
+use arc_swap::ArcSwap;
+use floci_az_contract::{Action, Manifest, ResourceType};
 use percent_encoding::percent_decode_str;
 
 use super::error::ArmError;
@@ -14,13 +15,13 @@ use super::id::{ResourceId, Scope};
 use super::own::{Own, Polled};
 use super::provider::{self, Registration};
 use super::tagged::Tagged;
-use crate::plugin::{Plugin, Plugins, Revision};
+use crate::plugin::{Entry, Plugin, Serving, Table};
 
 /// A type, with the revision that serves it now. A request keeps it to its end.
 #[derive(Debug, Clone)]
 pub struct Served {
     pub plugin: Arc<Plugin>,
-    pub revision: Arc<Revision>,
+    pub revision: Arc<Serving>,
     pub kind: Arc<ResourceType>,
 }
 
@@ -44,7 +45,7 @@ pub enum Target {
     },
     /// Of the provider itself.
     ProviderAction {
-        provider: Provided,
+        provider: Entry,
         subscription: String,
         action: Action,
     },
@@ -52,17 +53,23 @@ pub enum Target {
     Own(Own),
 }
 
-/// A provider, with the revision that serves it now.
-#[derive(Debug, Clone)]
-pub struct Provided {
-    pub plugin: Arc<Plugin>,
-    pub revision: Arc<Revision>,
+impl Target {
+    /// Whose it is; none if it is the front door's own.
+    pub fn plugin(&self) -> Option<&Plugin> {
+        match self {
+            Target::Resource { served, .. } | Target::List { served, .. } | Target::Action { served, .. } => {
+                Some(&served.plugin)
+            }
+            Target::ProviderAction { provider, .. } => Some(&provider.plugin),
+            Target::Own(_) => None,
+        }
+    }
 }
 
-/// A type of a plugin, whatever revision is active when a request comes.
+/// A type of a provider.
 #[derive(Debug, Clone)]
 struct Type {
-    plugin: Arc<Plugin>,
+    namespace: Arc<str>,
     name: String,
 }
 
@@ -82,13 +89,13 @@ enum Route {
     Provider,
     Registration(Registration),
     ProviderOperations,
-    ProviderAction(Arc<Plugin>, Action),
+    ProviderAction(Arc<str>, String),
     Tags,
     Operation(Polled),
     Resource(Type),
     ResourceTags(Type),
     List(Type),
-    Action(Type, Action),
+    Action(Type, String),
     /// Below a provider, and none of its routes.
     Unserved,
     /// Below `/subscriptions` or `/providers`, and nothing that is served.
@@ -105,12 +112,42 @@ pub struct RouteConflict {
 
 pub struct Router {
     routes: matchit::Router<Route>,
-    plugins: Vec<Arc<Plugin>>,
+    /// Of the table that it was made of.
+    version: u64,
 }
 
 impl std::fmt::Debug for Router {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Router").field("plugins", &self.plugins).finish_non_exhaustive()
+        f.debug_struct("Router").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+/// The router of the table that is served, made anew by the first request after a change.
+#[derive(Debug)]
+pub struct Routes(ArcSwap<Router>);
+
+impl Routes {
+    pub fn new(table: &Table) -> Result<Routes, RouteConflict> {
+        Ok(Routes(ArcSwap::from_pointee(Router::new(table)?)))
+    }
+
+    pub fn of(&self, table: &Table) -> Arc<Router> {
+        let made = self.0.load_full();
+        if made.version == table.version() {
+            return made;
+        }
+        match Router::new(table) {
+            Ok(router) => {
+                let router = Arc::new(router);
+                self.0.store(router.clone());
+                router
+            }
+            // A table is checked before it is served.
+            Err(conflict) => {
+                tracing::error!(%conflict, "the routes of the plugins do not fit together; the earlier ones are used");
+                made
+            }
+        }
     }
 }
 
@@ -119,8 +156,17 @@ const GROUP: &str = "/subscriptions/{s}/resourcegroups/{g}";
 const TAGS: &str = "providers/microsoft.resources/tags/default";
 
 impl Router {
-    pub fn new(plugins: &Plugins) -> Result<Router, RouteConflict> {
-        let mut router = Router { routes: matchit::Router::new(), plugins: plugins.iter().cloned().collect() };
+    pub fn new(table: &Table) -> Result<Router, RouteConflict> {
+        Router::of(table.version(), table.iter().map(|entry| entry.revision.manifest()))
+    }
+
+    /// That the routes of these manifests fit together.
+    pub fn check<'a>(manifests: impl Iterator<Item = &'a Manifest>) -> Result<(), RouteConflict> {
+        Router::of(0, manifests).map(drop)
+    }
+
+    fn of<'a>(version: u64, manifests: impl Iterator<Item = &'a Manifest>) -> Result<Router, RouteConflict> {
+        let mut router = Router { routes: matchit::Router::new(), version };
         for (path, route) in [
             ("/tenants", Route::Tenants),
             ("/subscriptions", Route::Subscriptions),
@@ -160,34 +206,30 @@ impl Router {
         }
         router.add(&format!("{SUBSCRIPTION}/{TAGS}"), Route::Tags)?;
         router.add(&format!("{GROUP}/{TAGS}"), Route::Tags)?;
-        for plugin in plugins.iter() {
-            router.add_plugin(plugin)?;
+        for manifest in manifests {
+            router.add_provider(manifest)?;
         }
         Ok(router)
     }
 
-    pub fn plugins(&self) -> &[Arc<Plugin>] {
-        &self.plugins
-    }
-
-    fn add_plugin(&mut self, plugin: &Arc<Plugin>) -> Result<(), RouteConflict> {
-        let provider = format!("providers/{}", plugin.namespace().to_lowercase());
+    fn add_provider(&mut self, manifest: &Manifest) -> Result<(), RouteConflict> {
+        let namespace: Arc<str> = manifest.namespace.as_str().into();
+        let provider = format!("providers/{}", namespace.to_lowercase());
         let operations = format!("{SUBSCRIPTION}/{provider}/locations/{{l}}");
         self.add(&format!("{operations}/asyncoperations/{{o}}"), Route::Operation(Polled::Status))?;
         self.add(&format!("{operations}/operationresults/{{o}}"), Route::Operation(Polled::Result))?;
-        let revision = plugin.revision();
-        for action in &revision.manifest().actions {
+        for action in &manifest.actions {
             let path = format!("{SUBSCRIPTION}/{provider}/{}", action.name.to_lowercase());
-            self.add(&path, Route::ProviderAction(plugin.clone(), action.clone()))?;
+            self.add(&path, Route::ProviderAction(namespace.clone(), action.name.clone()))?;
         }
-        for kind in &revision.manifest().types {
+        for kind in &manifest.types {
             let types: Vec<String> = kind.name.split('/').map(str::to_lowercase).collect();
             let Some((last, outer)) = types.split_last() else { continue };
             let parents: String =
                 outer.iter().enumerate().map(|(depth, word)| format!("{word}/{{n{depth}}}/")).collect();
             let list = format!("{GROUP}/{provider}/{parents}{last}");
             let resource = format!("{list}/{{n{}}}", outer.len());
-            let own = Type { plugin: plugin.clone(), name: kind.name.clone() };
+            let own = Type { namespace: namespace.clone(), name: kind.name.clone() };
             if outer.is_empty() {
                 self.add(&format!("{SUBSCRIPTION}/{provider}/{last}"), Route::List(own.clone()))?;
             }
@@ -196,7 +238,7 @@ impl Router {
             self.add(&format!("{resource}/{TAGS}"), Route::ResourceTags(own.clone()))?;
             for action in &kind.actions {
                 let path = format!("{resource}/{}", action.name.to_lowercase());
-                self.add(&path, Route::Action(own.clone(), action.clone()))?;
+                self.add(&path, Route::Action(own.clone(), action.name.clone()))?;
             }
         }
         Ok(())
@@ -208,7 +250,7 @@ impl Router {
     }
 
     /// What a path means, whatever the method.
-    pub fn find(&self, path: &str, version: Option<&str>) -> Result<Target, ArmError> {
+    pub fn find(&self, table: &Table, path: &str, version: Option<&str>) -> Result<Target, ArmError> {
         // Clients put a base URL that ends in a slash before a path that begins with one.
         let path = format!("/{}", without_empty_parent(path.trim_matches('/')));
         let lower = path.to_ascii_lowercase();
@@ -243,12 +285,10 @@ impl Router {
                 Own::Registration { subscription: subscription(), namespace, registration: *registration }
             }
             Route::ProviderOperations => Own::ProviderOperations { namespace },
-            Route::ProviderAction(plugin, action) => {
-                return Ok(Target::ProviderAction {
-                    provider: Provided { plugin: plugin.clone(), revision: plugin.revision() },
-                    subscription: subscription(),
-                    action: action.clone(),
-                });
+            Route::ProviderAction(namespace, name) => {
+                let provider = table.of(namespace).ok_or_else(unknown)?.clone();
+                let action = named(&provider.revision.manifest().actions, name).ok_or_else(unknown)?;
+                return Ok(Target::ProviderAction { provider, subscription: subscription(), action });
             }
             Route::Tags => Own::Tags {
                 tagged: match scope() {
@@ -263,48 +303,54 @@ impl Router {
                 id: segments.last().cloned().unwrap_or_default(),
             },
             Route::List(kind) => {
-                let (served, parent) = (kind.serve(version)?, kind.parent(&segments));
+                let (served, parent) = (kind.serve(table, version)?, kind.parent(&segments));
                 return Ok(Target::List { served, scope: scope(), parent });
             }
             Route::Resource(kind) => {
-                let (served, id) = (kind.serve(version)?, kind.id(&segments).ok_or_else(unknown)?);
+                let (served, id) = (kind.serve(table, version)?, kind.id(&segments).ok_or_else(unknown)?);
                 return Ok(Target::Resource { served, id });
             }
             Route::ResourceTags(kind) => {
-                let (served, id) = (kind.serve(version)?, kind.id(&segments).ok_or_else(unknown)?);
+                let (served, id) = (kind.serve(table, version)?, kind.id(&segments).ok_or_else(unknown)?);
                 Own::Tags { tagged: Tagged::Resource { served, id } }
             }
-            Route::Action(kind, action) => {
-                let (served, id) = (kind.serve(version)?, kind.id(&segments).ok_or_else(unknown)?);
-                return Ok(Target::Action { served, id, action: action.clone() });
+            Route::Action(kind, name) => {
+                let (served, id) = (kind.serve(table, version)?, kind.id(&segments).ok_or_else(unknown)?);
+                let action = named(&served.kind.actions, name).ok_or_else(unknown)?;
+                return Ok(Target::Action { served, id, action });
             }
-            Route::Unserved => return Err(self.unserved(&segments, version)),
+            Route::Unserved => return Err(unserved(table, &segments, version)),
             Route::Unknown => return Err(unknown()),
         };
         Ok(Target::Own(own))
     }
+}
 
-    /// Why nothing is served below a provider.
-    fn unserved(&self, segments: &[String], version: Option<&str>) -> ArmError {
-        let providers = segments.iter().position(|segment| segment.eq_ignore_ascii_case("providers"));
-        let asked = providers.and_then(|at| segments.get(at + 1)).map(String::as_str).unwrap_or_default();
-        match self.plugins.iter().find(|plugin| plugin.namespace().eq_ignore_ascii_case(asked)) {
-            Some(plugin) => ArmError::unknown_type(plugin.namespace(), version),
-            None if asked.eq_ignore_ascii_case(provider::OWN) => ArmError::unknown_type(provider::OWN, version),
-            None => self.unknown_namespace(asked),
-        }
-    }
+fn named(actions: &[Action], name: &str) -> Option<Action> {
+    actions.iter().find(|action| action.name.eq_ignore_ascii_case(name)).cloned()
+}
 
-    pub fn unknown_namespace(&self, asked: &str) -> ArmError {
-        let served: Vec<&str> = self.plugins.iter().map(|plugin| plugin.namespace()).chain([provider::OWN]).collect();
-        ArmError::unknown_namespace(asked, &served)
+/// Why nothing is served below a provider.
+fn unserved(table: &Table, segments: &[String], version: Option<&str>) -> ArmError {
+    let providers = segments.iter().position(|segment| segment.eq_ignore_ascii_case("providers"));
+    let asked = providers.and_then(|at| segments.get(at + 1)).map(String::as_str).unwrap_or_default();
+    match table.of(asked) {
+        Some(entry) => ArmError::unknown_type(entry.plugin.namespace(), version),
+        None if asked.eq_ignore_ascii_case(provider::OWN) => ArmError::unknown_type(provider::OWN, version),
+        None => unknown_namespace(table, asked),
     }
 }
 
+pub(super) fn unknown_namespace(table: &Table, asked: &str) -> ArmError {
+    let served: Vec<&str> = table.iter().map(|entry| entry.plugin.namespace()).chain([provider::OWN]).collect();
+    ArmError::unknown_namespace(asked, &served)
+}
+
 impl Type {
-    /// The type as the active revision declares it; a revision may have been swapped since the routes were made.
-    fn serve(&self, version: Option<&str>) -> Result<Served, ArmError> {
-        let (plugin, revision) = (self.plugin.clone(), self.plugin.revision());
+    fn serve(&self, table: &Table, version: Option<&str>) -> Result<Served, ArmError> {
+        let Some(Entry { plugin, revision }) = table.of(&self.namespace).cloned() else {
+            return Err(unknown_namespace(table, &self.namespace));
+        };
         let kind = revision.kind(&self.name).cloned();
         let kind = kind.ok_or_else(|| ArmError::unknown_type(plugin.namespace(), version))?;
         Ok(Served { plugin, revision, kind })
@@ -324,7 +370,7 @@ impl Type {
     fn id_of(&self, types: &str, segments: &[String]) -> Option<ResourceId> {
         let names = segments.iter().skip(7).step_by(2);
         let path = types.split('/').map(str::to_owned).zip(names.cloned()).collect();
-        ResourceId::new(segments.get(1)?, segments.get(3)?, self.plugin.namespace(), path)
+        ResourceId::new(segments.get(1)?, segments.get(3)?, &self.namespace, path)
     }
 }
 

@@ -1,6 +1,7 @@
 //! GET and lists. A stored document is shown as it is, without a call of the plugin, unless the manifest asks for
 //! `present`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use floci_az_contract::Purpose;
@@ -106,17 +107,22 @@ async fn many(
     purpose: Purpose,
     version: &str,
 ) -> Result<Vec<Value>, ArmError> {
+    let mut fitting = Vec::with_capacity(records.len());
+    for record in records {
+        fitting.push(served.fit(record).await?);
+    }
+    let records = fitting;
     if records.is_empty() || !served.kind.is_presented(purpose, version) {
         return Ok(records.iter().map(|record| record.body(&served.kind)).collect());
     }
-    let view = |record: &&Record| View {
+    let view = |record: &Cow<'_, Record>| View {
         purpose: purpose.as_str().to_owned(),
         api_version: version.to_owned(),
         resource: record.to_contract(),
     };
     let views: Vec<View> = records.iter().map(view).collect();
     let subject = records.first().map(|record| record.id.to_string()).unwrap_or_default();
-    let imports = Imports::lend(&door.lender, &served.plugin, &served.revision, Phase::Pure, subject);
+    let imports = Imports::lend(&door.lender, &served.plugin, served.revision.shared(), Phase::Pure, subject);
     let documents = served.revision.present(imports, &views).await?;
     if documents.len() != records.len() {
         let found = format!(
@@ -127,7 +133,7 @@ async fn many(
         );
         return Err(ArmError::plugin_failed(&found));
     }
-    let shown = |(record, text): (&&Record, String)| {
+    let shown = |(record, text): (&Cow<'_, Record>, String)| {
         let document = write::document(served, &text)?;
         Ok(record.body_with(&served.kind, document))
     };

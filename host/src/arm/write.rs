@@ -33,11 +33,15 @@ pub(super) async fn put(
     let members = request.object()?;
     let key = id.key();
     let held = door.locks.write(&key).await;
-    let current = door.inventory().get(&key);
-    check_conditions(request, &id, current.as_deref())?;
-    if let Some(current) = &current {
-        check_idle(door, current)?;
-    }
+    let stored = door.inventory().get(&key);
+    check_conditions(request, &id, stored.as_deref())?;
+    let current = match &stored {
+        Some(stored) => {
+            check_idle(door, stored)?;
+            Some(served.fit(stored).await?)
+        }
+        None => None,
+    };
     let content = Content::parse(members, served.kind.tracking, current.as_deref())?;
     let asked = asked_location(&served.kind, &id, content.location)?;
     let tags = tags::parse(content.tags)?;
@@ -62,6 +66,7 @@ pub(super) async fn put(
             past: Past::NeverReady,
             schema_version: served.kind.schema_version,
             generation: 1,
+            twin: None,
             operation: None,
             created: Timestamp::now(),
             modified: Timestamp::now(),
@@ -132,9 +137,10 @@ pub(super) async fn patch(
     let members = request.object()?;
     let key = id.key();
     let held = door.locks.write(&key).await;
-    let current = door.inventory().get(&key).ok_or_else(|| ArmError::resource_not_found(&id))?;
-    check_conditions(request, &id, Some(&current))?;
-    check_idle(door, &current)?;
+    let stored = door.inventory().get(&key).ok_or_else(|| ArmError::resource_not_found(&id))?;
+    check_conditions(request, &id, Some(&stored))?;
+    check_idle(door, &stored)?;
+    let current = served.fit(&stored).await?;
     let parent = match served.kind.life {
         Life::Parents => child::hold_parent(door, served, &id).await?,
         Life::Own => None,
@@ -172,8 +178,9 @@ pub(super) async fn retag(
 ) -> Result<Map<String, Value>, ArmError> {
     let key = id.key();
     let _held = door.locks.write(&key).await;
-    let current = door.inventory().get(&key).ok_or_else(|| ArmError::resource_not_found(id))?;
-    check_idle(door, &current)?;
+    let stored = door.inventory().get(&key).ok_or_else(|| ArmError::resource_not_found(id))?;
+    check_idle(door, &stored)?;
+    let current = served.fit(&stored).await?;
     let tags = change(&current.tags)?;
     let desired = Record { tags: tags.clone(), ..current.changed() };
     let version = served.kind.newest_version().ok_or_else(|| ArmError::plugin_failed("the type has no api-version"))?;
@@ -203,7 +210,7 @@ impl Accept<'_> {
             desired: desired.to_contract(),
             current: current.map(Record::to_contract),
         };
-        let imports = Imports::lend(&door.lender, &served.plugin, &served.revision, Phase::Pure, &desired.id);
+        let imports = Imports::lend(&door.lender, &served.plugin, served.revision.shared(), Phase::Pure, &desired.id);
         let Accepted { state, work } = served.revision.validate(imports, &change).await??;
         let state = State { document: document(served, &state.document)?, private: state.private };
         // What has failed is not there, whatever the plugin compares.
@@ -217,12 +224,11 @@ impl Accept<'_> {
             Some(_) => (desired.past.under_way(), desired.past),
         };
         let record = Record {
-            state,
             provisioning,
             past,
             schema_version: served.kind.schema_version,
             operation: operation.as_ref().map(|operation| operation.id),
-            ..desired
+            ..desired.with_state(state)
         };
         let body = show::one(door, served, &record, shown, version).await?;
         let group = group.clone().map(Transition::Group);

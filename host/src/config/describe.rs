@@ -1,5 +1,7 @@
 //! Settings for people: what `floci-az settings` prints.
 
+use std::fmt::Write;
+
 use super::settings::{Resolved, Settings, shown};
 
 /// Wide enough for a sentence, narrow enough for a terminal of the usual 80 columns beside the names.
@@ -14,6 +16,10 @@ pub fn describe(settings: &Settings) -> String {
     for resolved in settings.iter() {
         text.push('\n');
         text.push_str(&one(resolved));
+    }
+    if !settings.aside().is_empty() {
+        let aside = settings.aside().join(", ");
+        let _ = writeln!(text, "\nKept for when a plugin serves them: {aside}");
     }
     text
 }

@@ -94,11 +94,10 @@ fn nothing(origin: &Origin, Unknown { name, expected, .. }: &Unknown) -> String 
     }
 }
 
-fn instead(Unknown { expected, nearest, known, .. }: &Unknown) -> String {
-    match (nearest, expected) {
-        (Some(nearest), _) => format!("The nearest is {nearest}"),
-        (None, Expected::Setting) => format!("Supported in its place: {}", list(known)),
-        (None, Expected::Service) => format!("The services are: {}", list(known)),
+fn instead(Unknown { nearest, known, .. }: &Unknown) -> String {
+    match nearest {
+        Some(nearest) => format!("The nearest is {nearest}"),
+        None => format!("Supported in its place: {}", list(known)),
     }
 }
 

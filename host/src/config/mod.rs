@@ -3,10 +3,12 @@
 //! Every setting is declared once, as a [`floci_az_contract::Setting`]: the gateway's in `gateway.rs`, a service's in
 //! the manifest of its plugin. Values come from `floci-az.yml` and from `FLOCI_AZ_*` variables, which win. Whatever was
 //! given and is not understood stops the start: a typing error in a key must not end in a silent default. All that is
-//! wrong is told at once, each with its place, what is supported and the nearest known name.
+//! wrong is told at once, each with its place, what is supported and the nearest known name. What is for a service that no
+//! plugin serves yet is kept for when one does.
 //!
-//! [`Sources::read`] is the only place that touches the file system. It runs once; [`Sources::gateway`] answers before
-//! any plugin is loaded, [`Sources::resolve`] as often as the set of plugins changes.
+//! Two places touch the file system: [`Sources::read`], which runs once, and [`Sources::resolve_service`], which reads the
+//! file again when a plugin is installed. [`Sources::gateway`] answers before any plugin is loaded, [`Sources::resolve`]
+//! when those of the start are.
 
 mod declared;
 mod describe;

@@ -62,16 +62,17 @@ impl Resolved {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     resolved: Vec<Resolved>,
+    aside: Vec<String>,
 }
 
 impl Settings {
-    pub(super) fn new(resolved: Vec<Resolved>) -> Settings {
-        Settings { resolved }
+    pub(super) fn new(resolved: Vec<Resolved>, aside: Vec<String>) -> Settings {
+        Settings { resolved, aside }
     }
 
     /// Every setting as it is when nothing is given. Also what can be shown while what was given is wrong.
     pub fn defaults(services: &[(String, Vec<Setting>)]) -> Settings {
-        Settings { resolved: Declared::new(services).settings().map(Resolved::by_default).collect() }
+        Settings::new(Declared::new(services).settings().map(Resolved::by_default).collect(), Vec::new())
     }
 
     /// The value of a setting. None if there is no such setting.
@@ -85,6 +86,11 @@ impl Settings {
         let own =
             self.iter().filter_map(|resolved| Some((resolved.setting.key.strip_prefix(&group)?, &resolved.value)));
         own.map(|(key, value)| (key.to_owned(), value.clone())).collect()
+    }
+
+    /// What was given for services that no plugin serves yet, by the names of the groups and the variables.
+    pub fn aside(&self) -> &[String] {
+        &self.aside
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Resolved> {

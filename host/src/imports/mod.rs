@@ -9,10 +9,12 @@ mod ports;
 mod resources;
 mod resp;
 mod settings;
+mod tally;
+#[cfg(test)]
+mod tests;
 mod transfers;
 mod workloads;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -20,9 +22,11 @@ use tokio::sync::mpsc;
 use crate::arm::{Inventory, Key, ResourceId};
 use crate::ingress::Ingress;
 use crate::plugin::contract::Fault;
-use crate::plugin::{Plugin, Revision, imported};
+use crate::plugin::{Ask, Capability, Grants, NotGranted, Plugin, Revision, imported};
 use crate::ports::Ports;
 use crate::runtime::{Runtime, WorkloadKey};
+
+pub use tally::Tally;
 
 /// What the gateway lends to the plugins.
 #[derive(Debug)]
@@ -31,10 +35,9 @@ pub struct Lender {
     pub ports: Ports,
     pub runtime: Arc<Runtime>,
     pub ingress: Arc<Ingress>,
-    /// Values by key, by service.
-    pub settings: BTreeMap<String, BTreeMap<String, String>>,
     /// The folder whose files may be sent and fetched.
     pub transfers: transfers::Folder,
+    pub tally: Tally,
     /// To the reconcile loop.
     pub wake: mpsc::UnboundedSender<Key>,
 }
@@ -67,8 +70,8 @@ impl Lender {
             ports: Ports::open(store, &mut contents),
             ingress: Arc::new(Ingress::new(here, Vec::new(), None, identity, runtime.clone()).unwrap()),
             runtime,
-            settings: BTreeMap::new(),
             transfers: None,
+            tally: Tally::default(),
             wake,
         };
         (lender, woken)
@@ -99,8 +102,10 @@ pub struct Imports {
 #[derive(Debug)]
 struct Lent {
     lender: Arc<Lender>,
-    namespace: String,
-    service: String,
+    plugin: Arc<Plugin>,
+    grants: Arc<Grants>,
+    /// That the call runs on, and that reads what others have stored. None in tests, where nobody has.
+    revision: Option<Arc<Revision>>,
     phase: Phase,
     /// The resource that the call is about.
     owner: String,
@@ -114,15 +119,16 @@ impl Imports {
 
     pub fn lend(
         lender: &Arc<Lender>,
-        plugin: &Plugin,
-        revision: &Revision,
+        plugin: &Arc<Plugin>,
+        revision: &Arc<Revision>,
         phase: Phase,
         subject: impl ToString,
     ) -> Imports {
         let lent = Lent {
             lender: lender.clone(),
-            namespace: plugin.namespace().to_owned(),
-            service: plugin.service().to_owned(),
+            plugin: plugin.clone(),
+            grants: plugin.grants(),
+            revision: Some(revision.clone()),
             phase,
             owner: subject.to_string().to_lowercase(),
         };
@@ -149,14 +155,22 @@ impl Imports {
             ))),
         }
     }
+
+    /// The lender, for what needs a grant.
+    fn granted(&self, capability: Capability) -> Result<&Lent, Fault> {
+        let lent = self.effects(capability.as_str())?;
+        lent.grants.allows(Ask::Use(capability))?;
+        Ok(lent)
+    }
 }
 
 impl Lent {
     /// An id of this plugin's own namespace.
     fn own(&self, id: &str) -> Result<ResourceId, Fault> {
         let id = ResourceId::parse(id).map_err(|error| fault("InvalidResourceId", error.to_string()))?;
-        if !id.namespace.eq_ignore_ascii_case(&self.namespace) {
-            return Err(not_granted(format!("'{id}' belongs to another provider than {}", self.namespace)));
+        let namespace = self.plugin.namespace();
+        if !id.namespace.eq_ignore_ascii_case(namespace) {
+            return Err(not_granted(format!("'{id}' belongs to another provider than {namespace}")));
         }
         Ok(id)
     }
@@ -199,6 +213,12 @@ fn fault(code: &str, message: impl Into<String>) -> Fault {
 
 fn not_granted(message: String) -> Fault {
     fault("NotGranted", message)
+}
+
+impl From<NotGranted> for Fault {
+    fn from(error: NotGranted) -> Fault {
+        not_granted(error.to_string())
+    }
 }
 
 impl imported::types::Host for Imports {}

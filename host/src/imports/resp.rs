@@ -11,6 +11,7 @@ use redis::{
 };
 
 use super::{Imports, fault};
+use crate::plugin::Capability;
 use crate::plugin::contract::Fault;
 use crate::plugin::imported::resp::{Credentials, Endpoint, Host, Reply};
 use crate::runtime::WorkloadState;
@@ -29,7 +30,7 @@ impl Host for Imports {
         credentials: Option<Credentials>,
         commands: Vec<Vec<Vec<u8>>>,
     ) -> Result<Vec<Reply>, Fault> {
-        let lent = self.effects("resp")?;
+        let lent = self.granted(Capability::Resp)?;
         if commands.len() > MOST_COMMANDS {
             return Err(fault(
                 "TooManyCommands",

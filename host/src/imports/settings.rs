@@ -2,10 +2,14 @@
 
 use super::Imports;
 use crate::plugin::imported::settings::Host;
+use crate::plugin::is_reserved_setting;
 
 impl Host for Imports {
     async fn get(&mut self, key: String) -> Option<String> {
-        let lent = self.lent.as_ref()?;
-        lent.lender.settings.get(&lent.service)?.get(&key).cloned()
+        // What the gateway declares beside the manifest's settings is not the plugin's.
+        if is_reserved_setting(&key) {
+            return None;
+        }
+        self.lent.as_ref()?.plugin.setting(&key)
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use super::revision::LoadError;
+use super::error::LoadError;
 
 /// Instances at the same time. Each reserves 4 GiB of address space, of which only what is touched costs memory.
 const INSTANCES: u32 = 128;

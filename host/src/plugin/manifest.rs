@@ -1,12 +1,17 @@
 //! What the gateway relies on of a manifest, beyond its shape. A manifest that does not keep to it is refused when its
 //! plugin is loaded, so that no request has to find out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use floci_az_contract::{Action, Effect, Kind, Life, Manifest, Method, ResourceType, Tracking};
+use floci_az_contract::{
+    Action, Effect, Kind, Life, Manifest, Method, PortRange, ResourceType, Setting, Tracking, fill,
+};
 
 /// Names below a provider that are the gateway's.
 const GATEWAYS: [&str; 4] = ["register", "unregister", "operations", "locations"];
+
+/// Groups of a service's settings that are the gateway's: what the operator allows its plugin.
+const RESERVED: [&str; 2] = ["grants", "limits"];
 
 pub(super) fn check(manifest: &Manifest) -> Result<(), String> {
     if !is_word(&manifest.namespace) || !manifest.namespace.contains('.') {
@@ -37,7 +42,8 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), String> {
         of_place(manifest, kind)?;
     }
     of_settings(manifest)?;
-    of_listeners(manifest)
+    of_listeners(manifest)?;
+    of_wants(manifest)
 }
 
 /// What is true of a type on its own.
@@ -108,7 +114,20 @@ fn of_place(manifest: &Manifest, kind: &ResourceType) -> Result<(), String> {
     }
 }
 
+/// Whether a setting of a service is the gateway's, and not its plugin's.
+pub fn is_reserved(key: &str) -> bool {
+    RESERVED.contains(&key.split('.').next().unwrap_or_default())
+}
+
 fn of_settings(manifest: &Manifest) -> Result<(), String> {
+    for Setting { key, .. } in &manifest.settings {
+        if is_reserved(key) {
+            return Err(format!(
+                "the setting '{key}' is one of the gateway's: {} are",
+                RESERVED.join(".* and ") + ".*"
+            ));
+        }
+    }
     let invalid =
         manifest.settings.iter().find_map(|setting| Some((setting, setting.kind.parse(&setting.default).err()?)));
     match invalid {
@@ -133,6 +152,37 @@ fn of_listeners(manifest: &Manifest) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// With the defaults of its settings, what a manifest asks for has to be something.
+fn of_wants(manifest: &Manifest) -> Result<(), String> {
+    let defaults: BTreeMap<String, String> =
+        manifest.settings.iter().map(|setting| (setting.key.clone(), setting.default.clone())).collect();
+    let filled = |text: &str| {
+        fill(text, &defaults)
+            .map_err(|key| format!("what it wants is '{text}', and the setting '{key}' is not declared"))
+    };
+    for range in manifest.wants.ports.iter().flatten() {
+        if filled(range)?.parse::<PortRange>().is_err() {
+            return Err(format!("it wants the ports '{range}', which has to be a port or a range such as 6379-6399"));
+        }
+    }
+    let Some(workloads) = &manifest.wants.workloads else { return Ok(()) };
+    for image in &workloads.images {
+        let image = filled(image)?;
+        // A setting that is not set asks for nothing.
+        if !image.is_empty() && (image.contains(',') || Kind::Patterns.parse(&image).is_err()) {
+            return Err(format!(
+                "it wants the image '{image}', which has to be a name, with or without a '*' at its end"
+            ));
+        }
+    }
+    match workloads.memory.as_deref().map(filled).transpose()? {
+        Some(memory) if Setting::bytes(&memory).is_none() => {
+            Err(format!("it wants workloads of '{memory}', which has to be {}", Kind::Size.supported()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn is_word(text: &str) -> bool {

@@ -4,19 +4,24 @@
 //! itself, or says at which step it was refused.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use floci_az_contract::{Manifest, ResourceType};
+use tokio::sync::watch;
 use wasmtime::Store;
 use wasmtime::component::{HasSelf, Linker};
 
 use super::bindings::{Plugin as Instance, PluginPre};
 use super::call::{self, CallError, CallState};
 use super::compiled::Compiled;
-use super::contract::{Accepted, ActionCall, Answer, Change, Rejection, Resource, Step, View};
+use super::contract::{Accepted, ActionCall, Answer, Change, Rejection, Resource, State, Step, View};
 use super::digest::Digest;
 use super::engine::Engine;
+use super::error::LoadError;
+use super::interfaces::Interfaces;
 use super::manifest;
 use crate::imports::Imports;
 
@@ -24,31 +29,6 @@ use crate::imports::Imports;
 const PURE: Duration = Duration::from_secs(10);
 /// A function with side effects waits for engines and servers, each of which has a bound of its own.
 const EFFECTS: Duration = Duration::from_secs(60);
-
-/// Why a component is not a plugin of this gateway.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    #[error("the WebAssembly engine cannot be started: {0}")]
-    Engine(String),
-    #[error(
-        "the plugin {digest} cannot be compiled: {reason}. A plugin is a WebAssembly component, as `cargo build --target wasm32-wasip2` makes it"
-    )]
-    Compile { digest: String, reason: String },
-    #[error(
-        "the plugin {digest} does not fit this gateway's contract, floci:provider@0.1: {reason}. Build it with the floci-az-sdk of this gateway's version"
-    )]
-    Contract { digest: String, reason: String },
-    #[error("the plugin {digest} did not describe itself: {source}")]
-    Describe { digest: String, source: CallError },
-    #[error("the manifest of the plugin {digest} is not valid: {reason}")]
-    Manifest { digest: String, reason: String },
-    #[error("two plugins claim the provider namespace {namespace}: {first} and {second}. Leave one of them out")]
-    NamespaceTwice { namespace: String, first: String, second: String },
-    #[error(
-        "two plugins claim the service name {service} in the settings: {first} and {second}. Leave one of them out"
-    )]
-    ServiceTwice { service: String, first: String, second: String },
-}
 
 pub struct Revision {
     engine: Engine,
@@ -59,6 +39,10 @@ pub struct Revision {
     kinds: Vec<Arc<ResourceType>>,
     /// `Microsoft.Cache@1d3f0a...`
     label: String,
+    /// The version of the contract that it was built with.
+    contract: String,
+    /// How many of its calls did not return.
+    trouble: watch::Sender<u32>,
 }
 
 impl fmt::Debug for Revision {
@@ -68,21 +52,43 @@ impl fmt::Debug for Revision {
 }
 
 impl Revision {
-    pub async fn load(engine: &Engine, compiled: &Compiled, bytes: &[u8]) -> Result<Revision, LoadError> {
-        let digest = Digest::of(bytes);
+    /// The steps of loading, each with an error of its own.
+    pub async fn load(engine: &Engine, compiled: &Compiled, bytes: Bytes) -> Result<Revision, LoadError> {
+        let digest = Digest::of(&bytes);
         let short = || digest.short().to_owned();
-        let component = compiled
-            .component(engine.wasmtime(), &digest, bytes)
-            .map_err(|error| LoadError::Compile { digest: short(), reason: format!("{error:#}") })?;
-        let unfit = |error: wasmtime::Error| LoadError::Contract { digest: short(), reason: format!("{error:#}") };
+        let interfaces =
+            Interfaces::read(&bytes).map_err(|source| LoadError::Unreadable { digest: short(), source })?;
+        let compiling = {
+            let (engine, compiled, digest) = (engine.clone(), compiled.clone(), digest.clone());
+            // Seconds of work for every core; calls under way go on beside it.
+            tokio::task::spawn_blocking(move || compiled.component(engine.wasmtime(), &digest, &bytes))
+        };
+        let component = match compiling.await {
+            Ok(component) => component.map_err(|error| format!("{error:#}")),
+            Err(broken) => Err(broken.to_string()),
+        };
+        let component = component.map_err(|reason| LoadError::Compile { digest: short(), reason })?;
+        let unfit = |error: wasmtime::Error| LoadError::Contract {
+            digest: short(),
+            found: interfaces.contract.clone(),
+            reason: format!("{error:#}"),
+        };
         let mut linker: Linker<CallState> = Linker::new(engine.wasmtime());
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(unfit)?;
         Instance::add_to_linker::<_, HasSelf<Imports>>(&mut linker, CallState::imports).map_err(unfit)?;
         let ready = linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(unfit)?;
 
         let label = format!("plugin {}", digest.short());
-        let mut revision =
-            Revision { engine: engine.clone(), ready, digest, manifest: Manifest::default(), kinds: Vec::new(), label };
+        let mut revision = Revision {
+            engine: engine.clone(),
+            ready,
+            digest,
+            contract: interfaces.contract.to_string(),
+            manifest: Manifest::default(),
+            kinds: Vec::new(),
+            label,
+            trouble: watch::Sender::new(0),
+        };
         revision.manifest = revision.describe().await?;
         revision.kinds = revision.manifest.types.iter().cloned().map(Arc::new).collect();
         revision.label = format!("{}@{}", revision.manifest.namespace, revision.digest.short());
@@ -111,6 +117,12 @@ impl Revision {
         self.kinds.iter().find(|kind| kind.name.eq_ignore_ascii_case(name))
     }
 
+    /// The names of what its component imports: `floci:provider/workloads@0.1.0`.
+    pub fn imports(&self) -> Vec<String> {
+        let component = self.ready.instance_pre().component();
+        component.component_type().imports(component.engine()).map(|(name, _)| name.to_owned()).collect()
+    }
+
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
@@ -118,6 +130,15 @@ impl Revision {
     /// Namespace and short digest, for logs and errors.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    pub fn contract(&self) -> &str {
+        &self.contract
+    }
+
+    /// How many of its calls were stopped or trapped since it was loaded.
+    pub fn trouble(&self) -> watch::Receiver<u32> {
+        self.trouble.subscribe()
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -129,46 +150,61 @@ impl Revision {
     }
 
     pub async fn validate(&self, imports: Imports, change: &Change) -> Result<Result<Accepted, Rejection>, CallError> {
-        call::call(self, "validate", PURE, imports, async |store, plugin| {
+        let call = call::call(self, "validate", PURE, imports, async |store, plugin| {
             plugin.floci_provider_provider().call_validate(store, change).await
-        })
-        .await
+        });
+        self.watched(call).await
     }
 
     pub async fn reconcile(&self, imports: Imports, resource: &Resource) -> Result<Step, CallError> {
-        call::call(self, "reconcile", EFFECTS, imports, async |store, plugin| {
+        let call = call::call(self, "reconcile", EFFECTS, imports, async |store, plugin| {
             plugin.floci_provider_provider().call_reconcile(store, resource).await
-        })
-        .await
+        });
+        self.watched(call).await
     }
 
     pub async fn finalize(&self, imports: Imports, resource: &Resource) -> Result<Step, CallError> {
-        call::call(self, "finalize", EFFECTS, imports, async |store, plugin| {
+        let call = call::call(self, "finalize", EFFECTS, imports, async |store, plugin| {
             plugin.floci_provider_provider().call_finalize(store, resource).await
-        })
-        .await
+        });
+        self.watched(call).await
     }
 
     pub async fn invoke(&self, imports: Imports, action: &ActionCall) -> Result<Result<Answer, Rejection>, CallError> {
-        call::call(self, "invoke", EFFECTS, imports, async |store, plugin| {
+        let call = call::call(self, "invoke", EFFECTS, imports, async |store, plugin| {
             plugin.floci_provider_provider().call_invoke(store, action).await
-        })
-        .await
+        });
+        self.watched(call).await
+    }
+
+    /// State in this revision's schema. Nothing but the log is lent.
+    pub async fn upgrade(&self, resource: &Resource, from_schema: u32) -> Result<Result<State, String>, CallError> {
+        let call = call::call(self, "upgrade", PURE, Imports::none(&self.label), async |store, plugin| {
+            plugin.floci_provider_provider().call_upgrade(store, resource, from_schema).await
+        });
+        self.watched(call).await
+    }
+
+    /// State in an older schema than this revision's. Nothing but the log is lent.
+    pub async fn downgrade(&self, resource: &Resource, to_schema: u32) -> Result<Result<State, String>, CallError> {
+        let _ = (resource, to_schema);
+        Ok(Err("its contract has no downgrade".to_owned()))
     }
 
     /// One document for each view.
     pub async fn present(&self, imports: Imports, views: &[View]) -> Result<Vec<String>, CallError> {
-        call::call(self, "present", PURE, imports, async |store, plugin| {
+        let call = call::call(self, "present", PURE, imports, async |store, plugin| {
             plugin.floci_provider_provider().call_present(store, views).await
-        })
-        .await
+        });
+        self.watched(call).await
     }
-}
 
-/// The revision that serves a namespace now.
-pub(super) type Active = arc_swap::ArcSwap<Revision>;
-
-/// A revision as the first of its plugin.
-pub(super) fn active(revision: Revision) -> Active {
-    Active::new(Arc::new(revision))
+    /// Counts what did not return, which a revision that has just been swapped in must not do often.
+    async fn watched<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+        let result = call.await;
+        if let Err(CallError::TimedOut { .. } | CallError::Failed { .. }) = &result {
+            self.trouble.send_modify(|count| *count += 1);
+        }
+        result
+    }
 }

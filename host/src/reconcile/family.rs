@@ -36,7 +36,7 @@ pub(super) struct Pending {
 impl Stepper {
     /// The type of a resource, as the active revision declares it.
     pub(super) fn kind(&self, record: &Record) -> Option<Arc<ResourceType>> {
-        self.plugins.of(&record.id.namespace)?.revision().kind(&record.id.kind()).cloned()
+        self.plugins.of(&record.id.namespace)?.revision.kind(&record.id.kind()).cloned()
     }
 
     /// Whose step a resource waits for: its own or, if its life is its parent's, that one's.
@@ -202,6 +202,7 @@ mod tests {
             provisioning,
             past,
             schema_version: 1,
+            twin: None,
             generation: 3,
             operation: Some(operation.id),
             created: Timestamp::now(),

@@ -109,12 +109,12 @@ mod tests {
 
     use crate::arm::{Locks, Past, ResourceId, Scope, State};
     use crate::imports::Lender;
-    use crate::plugin::{Compiled, Engine, Plugins};
+    use crate::plugin::Plugins;
 
     /// A gateway without a single plugin.
     async fn stepper() -> (Stepper, mpsc::UnboundedReceiver<Key>) {
         let (lender, woken) = Lender::of_nothing().await;
-        let plugins = Plugins::load(&Engine::new().unwrap(), &Compiled::Nowhere, &[]).await.unwrap();
+        let plugins = Plugins::none().0;
         let began = Timestamp::now();
         (Stepper { plugins: Arc::new(plugins), lender: Arc::new(lender), locks: Arc::<Locks>::default(), began }, woken)
     }
@@ -128,6 +128,7 @@ mod tests {
             provisioning: Provisioning::Succeeded,
             past: Past::BeenReady,
             schema_version: 1,
+            twin: None,
             generation: 1,
             operation: None,
             created: Timestamp::now(),

@@ -1,5 +1,6 @@
 //! One step of one resource: ask the plugin, store what it says.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +11,10 @@ use uuid::Uuid;
 use super::MOST_BROKEN;
 use super::family::Verdict;
 use super::removal::{self, Inside};
-use crate::arm::{Inventory, Key, Locks, Operation, Past, Provisioning, Record, State, Status, Transition};
+use crate::arm::{self, Inventory, Key, Locks, Operation, Past, Provisioning, Record, State, Status, Transition};
 use crate::imports::{Imports, Lender, Phase};
 use crate::plugin::contract::{self, Fault, Next};
-use crate::plugin::{CallError, Plugin, Plugins, Revision};
+use crate::plugin::{CallError, Entry, Plugins, Revision};
 use crate::state::StoreError;
 
 /// The shortest pause between two steps of one resource, whatever its plugin asks for.
@@ -99,6 +100,11 @@ impl Stepper {
                 None => Step::Settled,
             };
         };
+        // Held before the revision is looked up: a swap between schemas waits for the step, or the step for it.
+        let _changing = match self.plugins.of(&record.id.namespace) {
+            Some(entry) => Some(entry.plugin.changing().await),
+            None => None,
+        };
         let whose = self.whose(&record);
         if whose != *key {
             self.lender.wake(whose);
@@ -146,14 +152,20 @@ impl Stepper {
     }
 
     async fn advance(&self, record: &Record, broken: u32) -> Result<Step, StoreError> {
-        let Some(plugin) = self.plugins.of(&record.id.namespace) else {
+        let Some(entry) = self.plugins.of(&record.id.namespace) else {
             tracing::warn!(resource = %record.id, "no plugin serves this resource; it is kept as it is");
             return Ok(Step::Settled);
         };
         let children = self.pending(&record.id.key());
-        let outcome = self.call(plugin, record).await;
+        let (record, outcome) = match arm::fit(&entry.revision, record).await {
+            Ok(fitting) => {
+                let outcome = self.call(&entry, &fitting).await;
+                (fitting, outcome)
+            }
+            Err(misfit) => (Cow::Borrowed(record), Outcome::Broken(misfit.to_string())),
+        };
         let verdict = outcome.verdict(broken);
-        let Some(step) = self.conclude(plugin, record, outcome, broken).await? else {
+        let Some(step) = self.conclude(&entry.revision, &record, outcome, broken).await? else {
             return Ok(Step::Again(Duration::ZERO));
         };
         if let Some(verdict) = verdict.filter(|_| !children.is_empty()) {
@@ -166,22 +178,22 @@ impl Stepper {
         &self.lender.inventory
     }
 
-    async fn call(&self, plugin: &Arc<Plugin>, record: &Record) -> Outcome {
-        let revision = plugin.revision();
-        let imports = Imports::lend(&self.lender, plugin, &revision, Phase::Effects, &record.id);
+    async fn call(&self, entry: &Entry, record: &Record) -> Outcome {
+        let Entry { plugin, revision } = entry;
+        let imports = Imports::lend(&self.lender, plugin, revision.shared(), Phase::Effects, &record.id);
         let resource = record.to_contract();
         let result = match record.provisioning {
             Provisioning::Deleting => revision.finalize(imports, &resource).await,
             _ => revision.reconcile(imports, &resource).await,
         };
-        understand(&revision, result)
+        understand(revision, result)
     }
 
     /// Stores the outcome. None if the record is not the one any more that the step was made for: what was found is then
     /// thrown away.
     async fn conclude(
         &self,
-        plugin: &Plugin,
+        revision: &Revision,
         before: &Record,
         outcome: Outcome,
         broken: u32,
@@ -196,24 +208,28 @@ impl Stepper {
         let step = match outcome {
             Outcome::Done(_) if before.provisioning == Provisioning::Deleting => self.remove(before, operation).await?,
             Outcome::Done(state) => {
-                let after = Record { state, provisioning: reached(before), past: Past::BeenReady, ..before.clone() };
+                let after =
+                    Record { provisioning: reached(before), past: Past::BeenReady, ..before.clone().with_state(state) };
                 self.store(before, after, operation.map(|operation| operation.end(Status::Succeeded))).await?;
                 Step::Settled
             }
-            Outcome::Wait { state, pause, reason } => match self.overdue(plugin, before, operation.as_ref(), &reason) {
-                Some(fault) => self.fail(before, state, operation, fault).await?,
-                None => {
-                    self.store(before, Record { state, ..before.clone() }, None).await?;
-                    Step::Again(pause.max(SHORTEST))
+            Outcome::Wait { state, pause, reason } => {
+                match overdue_of(revision, before, operation.as_ref(), self.began, &reason) {
+                    Some(fault) => self.fail(before, state, operation, fault).await?,
+                    None => {
+                        self.store(before, before.clone().with_state(state), None).await?;
+                        Step::Again(pause.max(SHORTEST))
+                    }
                 }
-            },
+            }
             Outcome::Impossible(state, fault) => self.fail(before, state, operation, fault).await?,
             Outcome::Refused(state, fault) if before.provisioning == Provisioning::Deleting => {
                 self.fail(before, state, operation, fault).await?
             }
             Outcome::Refused(state, Fault { code, message }) => {
                 tracing::warn!(resource = %before.id, code, "{message}");
-                let after = Record { state, provisioning: reached(before), past: Past::BeenReady, ..before.clone() };
+                let after =
+                    Record { provisioning: reached(before), past: Past::BeenReady, ..before.clone().with_state(state) };
                 let failed = Status::Failed { code, message };
                 self.store(before, after, operation.map(|operation| operation.end(failed))).await?;
                 Step::Settled
@@ -230,7 +246,9 @@ impl Stepper {
     }
 
     async fn store(&self, before: &Record, after: Record, ended: Option<Operation>) -> Result<(), StoreError> {
-        if after == *before && ended.is_none() {
+        // An upgrade of its schema is a change, too.
+        let stored = self.inventory().get(&after.id.key());
+        if stored.is_some_and(|stored| *stored == after) && ended.is_none() {
             return Ok(());
         }
         if after.provisioning != before.provisioning {
@@ -283,22 +301,27 @@ impl Stepper {
         let Fault { code, message } = fault;
         tracing::warn!(resource = %before.id, code, "{message}");
         let Some(operation) = operation else {
-            self.store(before, Record { state, ..before.clone() }, None).await?;
+            self.store(before, before.clone().with_state(state), None).await?;
             return Ok(Step::Failed);
         };
         let (provisioning, step) = match before.provisioning {
             Provisioning::Deleting => (Provisioning::Deleting, Step::Failed),
             _ => (Provisioning::Failed, Step::Settled),
         };
-        let failed = Record { state, provisioning, ..before.clone() };
+        let failed = Record { provisioning, ..before.clone().with_state(state) };
         self.store(before, failed, Some(operation.end(Status::Failed { code, message }))).await?;
         Ok(step)
     }
+}
 
-    fn overdue(&self, plugin: &Plugin, record: &Record, operation: Option<&Operation>, reason: &str) -> Option<Fault> {
-        let revision = plugin.revision();
-        overdue(revision.kind(&record.id.kind())?, operation?, self.began, reason)
-    }
+fn overdue_of(
+    revision: &Revision,
+    record: &Record,
+    operation: Option<&Operation>,
+    began: Timestamp,
+    reason: &str,
+) -> Option<Fault> {
+    overdue(revision.kind(&record.id.kind())?, operation?, began, reason)
 }
 
 /// The fault of an operation that has waited for longer than its type's manifest allows.

@@ -2,7 +2,7 @@
 
 use floci_az_sdk::{
     Action, Answers, BuiltIn, Kind, Listener, Manifest, Method, Protocol, Purpose, ResourceType, Setting, ShownName,
-    Tracking, child_type, json, manifest as of, reads, resource_type, setting, writes,
+    Tracking, WantedWorkloads, Wants, child_type, json, manifest as of, reads, resource_type, setting, writes,
 };
 
 use crate::children::{
@@ -44,7 +44,21 @@ pub fn manifest() -> Manifest {
         settings: settings(),
         actions: vec![reads("checkNameAvailability")],
         listeners: vec![Listener { setting: "ssl-port".to_owned(), protocol: Protocol::Resp }],
+        wants: wants(),
         ..of("Microsoft.Cache", "redis", [redis].into_iter().chain(children()))
+    }
+}
+
+/// How much memory a server gets follows from `max-memory`, and how many there are from the ports.
+fn wants() -> Wants {
+    let images = vec!["${default-image}".to_owned()];
+    let ports = ["${base-port}-${max-port}", "${node-base-port}-${node-max-port}"];
+    Wants {
+        workloads: Some(WantedWorkloads { images, ..WantedWorkloads::default() }),
+        ports: Some(ports.map(str::to_owned).to_vec()),
+        resp: true,
+        ingress: true,
+        transfers: true,
     }
 }
 

@@ -8,7 +8,7 @@ use super::bindings::floci::provider::types;
 use super::convert::{self, Broken};
 use super::gateway::Gateway;
 use super::panic::report_panics;
-use crate::{Provider, Rejection};
+use crate::{Provider, Rejection, Wants};
 
 /// What [`crate::provider!`] implements.
 pub trait Exported {
@@ -24,6 +24,7 @@ impl<E: Exported> wit::Guest for E {
         if manifest.version.is_empty() {
             E::VERSION.clone_into(&mut manifest.version);
         }
+        ask_for_what_is_imported(&mut manifest.wants);
         // A manifest has no part that JSON cannot hold; the gateway refuses the empty text, should that change.
         serde_json::to_string(&manifest).unwrap_or_default()
     }
@@ -75,6 +76,19 @@ impl<E: Exported> wit::Guest for E {
         let resource = convert::resource(resource).map_err(|broken| broken.fault.to_string())?;
         E::Provider::upgrade(resource, from_schema).map(convert::state)
     }
+}
+
+/// A component imports the interfaces whose features are on: so it asks for them, whether or not its author has said so.
+fn ask_for_what_is_imported(wants: &mut Wants) {
+    if cfg!(feature = "workloads") {
+        wants.workloads.get_or_insert_default();
+    }
+    if cfg!(feature = "ports") {
+        wants.ports.get_or_insert_default();
+    }
+    wants.resp |= cfg!(feature = "resp");
+    wants.ingress |= cfg!(feature = "ingress");
+    wants.transfers |= cfg!(feature = "transfers");
 }
 
 fn failed(broken: Broken) -> wit::Step {

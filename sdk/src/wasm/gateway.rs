@@ -1,7 +1,11 @@
 //! The gateway as a [`Host`]: every function is one import of the contract.
+//!
+//! A component imports what it can reach. So that it reaches no more than its author asked for, an interface whose feature
+//! is off is not this one's, but [`Absent`]'s.
 
 use std::ops::RangeInclusive;
 
+use super::absent::Absent;
 use super::bindings::floci::provider::{ingress, log, ports, resources, resp, settings, transfers, types, workloads};
 use super::convert;
 use crate::{
@@ -17,23 +21,23 @@ impl Host for Gateway {
     }
 
     fn workloads(&self) -> &dyn Workloads {
-        self
+        if cfg!(feature = "workloads") { self } else { &Absent }
     }
 
     fn ports(&self) -> &dyn Ports {
-        self
+        if cfg!(feature = "ports") { self } else { &Absent }
     }
 
     fn resp(&self) -> &dyn Resp {
-        self
+        if cfg!(feature = "resp") { self } else { &Absent }
     }
 
     fn ingress(&self) -> &dyn Ingress {
-        self
+        if cfg!(feature = "ingress") { self } else { &Absent }
     }
 
     fn transfers(&self) -> &dyn Transfers {
-        self
+        if cfg!(feature = "transfers") { self } else { &Absent }
     }
 
     fn settings(&self) -> &dyn Settings {

@@ -2,6 +2,7 @@
 //!
 //! Compiled only for wasm32, and public only because [`crate::provider!`] expands to names in here.
 
+mod absent;
 pub mod bindings;
 mod convert;
 mod export;

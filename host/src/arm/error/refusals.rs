@@ -6,6 +6,8 @@ use hyper::StatusCode;
 
 use super::{ArmError, Cause, short};
 
+const SUPERSEDED: &str = "RevisionSuperseded";
+
 impl ArmError {
     pub fn method_not_allowed(method: &str, allow: &'static str) -> ArmError {
         let message = format!("The HTTP method '{method}' is not supported at this URL. Supported: {allow}.");
@@ -99,6 +101,15 @@ impl ArmError {
             short(from)
         );
         ArmError::new(StatusCode::FORBIDDEN, "CrossOriginRequestRefused", message)
+    }
+
+    /// The revision that the request was to run on is not the one any more that reads what is stored.
+    pub fn superseded(message: String) -> ArmError {
+        ArmError::new(StatusCode::SERVICE_UNAVAILABLE, SUPERSEDED, message)
+    }
+
+    pub fn is_superseded(&self) -> bool {
+        self.code == SUPERSEDED
     }
 
     pub fn shutting_down() -> ArmError {

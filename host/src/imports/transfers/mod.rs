@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use self::place::Place;
 use super::{Imports, Lent, fault};
+use crate::plugin::Capability;
 use crate::plugin::contract::Fault;
 use crate::plugin::imported::transfers::Host;
 use crate::runtime::WorkloadKey;
@@ -78,7 +79,7 @@ fn granted<'a>(
     workload: &str,
     file: &str,
 ) -> Result<(&'a Lent, WorkloadKey), Fault> {
-    let lent = imports.effects("transfers")?;
+    let lent = imports.granted(Capability::Transfers)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if file.is_empty() || file.len() > 64 || file.starts_with('.') || !file.chars().all(plain) {
         return Err(fault("FileNotFound", format!("'{file}' is no file of a data folder: it has to be a plain name")));

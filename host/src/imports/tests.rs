@@ -1,0 +1,1 @@
+//! What a plugin may not, at each import.
