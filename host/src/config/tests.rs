@@ -362,6 +362,7 @@ fn the_gateways_settings_are_known_before_any_plugin() {
             },
             auth: Dev,
             transfers: None,
+            plugins: PluginFiles::default(),
         }
     "#]]
     .assert_debug_eq(&gateway);
@@ -385,6 +386,7 @@ fn the_gateways_settings_are_known_before_any_plugin() {
             },
             auth: Dev,
             transfers: None,
+            plugins: PluginFiles::default(),
         }
     "#]]
     .assert_debug_eq(&gateway.gateway().unwrap());
