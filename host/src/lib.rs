@@ -22,5 +22,6 @@ pub mod reconcile;
 pub mod rollout;
 pub mod runtime;
 pub mod server;
+pub mod sources;
 pub mod state;
 pub mod words;
