@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use rustls::ServerConfig;
 use tokio::sync::{mpsc, watch};
 
-use crate::admin::Admin;
+use crate::admin::{Admin, AdminToken, PluginAdmin, TokenError};
 use crate::arm::{
     FrontDoor, Groups, Inventory, Key, Locks, Others, Policy, ResourceId, RouteConflict, Routes, Strictness,
     Subscriptions,
@@ -33,6 +33,7 @@ use crate::reconcile::Reconciler;
 use crate::rollout::{Archive, Begun, Rollout, RolloutError};
 use crate::runtime::{Picked, Runtime, RuntimeError, WorkloadKey};
 use crate::server::{Limits, PROTOCOLS, Server};
+use crate::sources::{Intake, SourceError};
 use crate::state::{Batch, Contents, Store, StoreError, Table};
 
 /// What says how the other tables are to be read.
@@ -72,6 +73,10 @@ pub enum StartError {
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    AdminToken(#[from] TokenError),
+    #[error(transparent)]
     Certificate(#[from] CertificateError),
     #[error(transparent)]
     Ingress(#[from] IngressError),
@@ -92,6 +97,8 @@ pub struct Gateway {
     woken: mpsc::UnboundedReceiver<Key>,
     routes: Routes,
     rollout: Arc<Rollout>,
+    intake: Arc<Intake>,
+    admin_token: AdminToken,
     policy: Policy,
     guard: Guard,
     identity: Arc<Identity>,
@@ -108,6 +115,8 @@ impl Gateway {
         let server = Server::bind(address, Limits::default()).await.map_err(bind)?;
         let address = server.address().map_err(bind)?;
         let folders = Folders::make(&gateway.storage, address)?;
+        let admin_token = AdminToken::open(folders.state.as_deref())?;
+        let intake = Intake::new(&gateway.plugins)?;
         let (store, mut contents, last_runtime) = open(&folders).await?;
         let certificates = certificates(&gateway, &folders)?;
         let tls = certificates.as_ref().map(|certificates| certificates.server_config(&PROTOCOLS, OldestTls::V12));
@@ -157,6 +166,8 @@ impl Gateway {
             address,
             routes: Routes::new(&plugins.now())?,
             plugins,
+            intake: Arc::new(intake),
+            admin_token,
             rollout: Rollout::new(begun, sources.clone(), lender.clone()),
             lender,
             woken,
@@ -183,6 +194,8 @@ impl Gateway {
             storage: storage_name(&self.storage),
             certificates: certificates.clone(),
         });
+        let administration =
+            PluginAdmin { revisions: self.rollout.clone(), components: self.intake, token: self.admin_token };
         let door = Arc::new(FrontDoor {
             plugins,
             routes: self.routes,
@@ -198,7 +211,13 @@ impl Gateway {
         server
             .serve(
                 tls,
-                Arc::new(Doors { guard: self.guard, admin, identity: self.identity, door: door.clone() }),
+                Arc::new(Doors {
+                    guard: self.guard,
+                    admin,
+                    plugins: administration,
+                    identity: self.identity,
+                    door: door.clone(),
+                }),
                 closing,
             )
             .await;

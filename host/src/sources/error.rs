@@ -28,13 +28,21 @@ pub enum SourceError {
         "the image {image} is not what it says it is: {what} should have the digest sha256:{expected}, and what the registry sent has sha256:{found}. Push it again, or ask whoever runs the registry"
     )]
     Corrupt { image: String, what: &'static str, expected: String, found: Digest },
-    #[error("{what} has {bytes} bytes, and the gateway takes components of up to {LARGEST}. Build it with --release, and without debug information (strip = true)")]
+    #[error(
+        "{what} has {bytes} bytes, and the gateway takes components of up to {LARGEST}. Build it with --release, and without debug information (strip = true)"
+    )]
     TooLarge { what: String, bytes: u64 },
-    #[error("fetching the image {image}: {reason}. The registry has to answer over HTTPS, or over HTTP if it is on this machine; repeat this when it does")]
+    #[error(
+        "fetching the image {image}: {reason}. The registry has to answer over HTTPS, or over HTTP if it is on this machine; repeat this when it does"
+    )]
     Unreachable { image: String, reason: String },
-    #[error("{what} is not signed: {looked_for} was looked for. The gateway takes signed components only (plugins.signature-key): {remedy}")]
+    #[error(
+        "{what} is not signed: {looked_for} was looked for. The gateway takes signed components only (plugins.signature-key): {remedy}"
+    )]
     NotSigned { what: String, looked_for: String, remedy: String },
-    #[error("{what} is signed, but not with the private key of plugins.signature-key: {found}. {remedy}, or set plugins.signature-key to the key that it was signed with")]
+    #[error(
+        "{what} is signed, but not with the private key of plugins.signature-key: {found}. {remedy}, or set plugins.signature-key to the key that it was signed with"
+    )]
     BadSignature { what: String, found: String, remedy: String },
     #[error("plugins.signature-key is {}, and that is no public key that signatures are checked with: {reason}. Supported is a file in PEM (BEGIN PUBLIC KEY) with an Ed25519 or an ECDSA P-256 key, as `cosign generate-key-pair` makes them (cosign.pub)", path.display())]
     Key { path: PathBuf, reason: String },

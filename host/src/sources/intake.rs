@@ -41,7 +41,12 @@ impl Intake {
     }
 
     /// What was sent, with what was sent as its signature. Blocks for as long as it takes to look through the bytes.
-    pub fn upload(&self, bytes: Bytes, signature: Option<Vec<u8>>, pin: Option<Digest>) -> Result<Package, SourceError> {
+    pub fn upload(
+        &self,
+        bytes: Bytes,
+        signature: Option<Vec<u8>>,
+        pin: Option<Digest>,
+    ) -> Result<Package, SourceError> {
         let what = "the component that was sent";
         fits(bytes.len(), what)?;
         self.signatures.check(&bytes, signature.as_deref(), what, "the signature that was sent with it")?;

@@ -71,15 +71,17 @@ impl PublicKey {
     fn parse(pem: &[u8]) -> Result<PublicKey, String> {
         let der = SubjectPublicKeyInfoDer::from_pem_slice(pem)
             .map_err(|error| format!("it has no 'BEGIN PUBLIC KEY' that can be read ({error})"))?;
-        let (_, info) = SubjectPublicKeyInfo::from_der(&der).map_err(|error| format!("its key cannot be read ({error})"))?;
+        let (_, info) =
+            SubjectPublicKeyInfo::from_der(&der).map_err(|error| format!("its key cannot be read ({error})"))?;
         let curve = info.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
         let kind = info.algorithm.algorithm.to_id_string();
-        let algorithm: &'static dyn VerificationAlgorithm = match (kind.as_str(), curve.map(|curve| curve.to_id_string())) {
-            (EC_KEY, Some(curve)) if curve == P256 => &ECDSA_P256_SHA256_ASN1,
-            (EC_KEY, curve) => return Err(format!("its key is on the curve {}", curve.unwrap_or_default())),
-            (ED25519_KEY, _) => &ED25519,
-            (other, _) => return Err(format!("its key is of the kind {other}")),
-        };
+        let algorithm: &'static dyn VerificationAlgorithm =
+            match (kind.as_str(), curve.map(|curve| curve.to_id_string())) {
+                (EC_KEY, Some(curve)) if curve == P256 => &ECDSA_P256_SHA256_ASN1,
+                (EC_KEY, curve) => return Err(format!("its key is on the curve {}", curve.unwrap_or_default())),
+                (ED25519_KEY, _) => &ED25519,
+                (other, _) => return Err(format!("its key is of the kind {other}")),
+            };
         Ok(PublicKey { algorithm, key: info.subject_public_key.data.to_vec() })
     }
 

@@ -218,7 +218,8 @@ impl Folder {
             Some(last) => last == digest,
             None => self.installed.values().any(|last| last == digest),
         };
-        by_name && installer.list().await.iter().flat_map(|plugin| &plugin.revisions).any(|known| known.digest == *digest)
+        by_name
+            && installer.list().await.iter().flat_map(|plugin| &plugin.revisions).any(|known| known.digest == *digest)
     }
 
     fn listen(&mut self) {

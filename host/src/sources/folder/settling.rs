@@ -83,7 +83,8 @@ impl Settling {
                 look.next = Some(look.next.map_or(whole, |next| next.min(whole)));
             }
         }
-        look.gone = before.into_iter().filter(|(_, (_, state))| matches!(state, State::Told)).map(|(path, _)| path).collect();
+        look.gone =
+            before.into_iter().filter(|(_, (_, state))| matches!(state, State::Told)).map(|(path, _)| path).collect();
         look
     }
 

@@ -130,7 +130,8 @@ fn checked_blob(
     what: &'static str,
     described: &Descriptor,
 ) -> Result<Bytes, SourceError> {
-    let Some(expected) = described.digest.strip_prefix("sha256:").and_then(|digits| digits.parse::<Digest>().ok()) else {
+    let Some(expected) = described.digest.strip_prefix("sha256:").and_then(|digits| digits.parse::<Digest>().ok())
+    else {
         let found = format!("a layer by the digest '{}', which is none of SHA-256", described.digest);
         return Err(SourceError::NoComponent { image: image.to_string(), found });
     };
@@ -146,11 +147,16 @@ fn signed(registry: &mut Registry, image: &Reference, digest: &Digest, key: &Pub
     let beside = image.beside(format!("sha256-{digest}.sig"));
     let remedy = || format!("cosign sign --key cosign.key {}/{}@sha256:{digest}", image.registry, image.repository);
     let what = || format!("the image {image}");
-    let bad = |found: String| SourceError::BadSignature { what: what(), found, remedy: format!("Sign it with {}", remedy()) };
+    let bad =
+        |found: String| SourceError::BadSignature { what: what(), found, remedy: format!("Sign it with {}", remedy()) };
     let sent = match registry.manifest(&beside.version(), MANIFEST) {
         Err(SourceError::NotFound { .. }) => {
             let looked_for = format!("the image {beside}");
-            return Err(SourceError::NotSigned { what: what(), looked_for, remedy: format!("sign it with {}", remedy()) });
+            return Err(SourceError::NotSigned {
+                what: what(),
+                looked_for,
+                remedy: format!("sign it with {}", remedy()),
+            });
         }
         sent => sent?,
     };

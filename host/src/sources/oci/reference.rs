@@ -91,7 +91,9 @@ fn parse(text: &str) -> Result<Reference, &'static str> {
         None => (rest, None),
     };
     if !is_registry(registry) {
-        return Err("it does not begin with a registry: a host's name with a dot, localhost or an address, and maybe a port");
+        return Err(
+            "it does not begin with a registry: a host's name with a dot, localhost or an address, and maybe a port",
+        );
     }
     if !is_repository(repository) {
         return Err("a repository has lower-case letters, digits, and between them single '.', '_', '-' and '/'");
@@ -123,7 +125,8 @@ fn host(registry: &str) -> &str {
 fn is_registry(registry: &str) -> bool {
     let host = host(registry);
     let port = registry.strip_prefix(host).unwrap_or_default();
-    let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let is_port =
+        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let is_host = match address {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
@@ -145,7 +148,8 @@ fn is_repository(repository: &str) -> bool {
     let name = |name: &str| {
         // One dot, one or two underscores, any hyphens.
         let separators = name.split(|c: char| u8::try_from(c).is_ok_and(plain)).filter(|part| !part.is_empty());
-        let joined = separators.into_iter().all(|part| matches!(part, "." | "_" | "__") || part.bytes().all(|b| b == b'-'));
+        let joined =
+            separators.into_iter().all(|part| matches!(part, "." | "_" | "__") || part.bytes().all(|b| b == b'-'));
         joined && name.bytes().next().is_some_and(plain) && name.bytes().last().is_some_and(plain)
     };
     repository.len() <= LONGEST_REPOSITORY && repository.split('/').all(name)
