@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
 
-use crate::admin::Admin;
-use crate::arm::{FrontDoor, Reply, Request};
+use crate::admin::{Admin, PluginAdmin};
+use crate::arm::{ArmError, FrontDoor, Reply, Request};
 use crate::browser::Guard;
 use crate::identity::Identity;
 use crate::server::Handler;
@@ -16,12 +16,18 @@ use crate::telemetry::{Route, Telemetry};
 pub struct Doors {
     pub guard: Guard,
     pub admin: Arc<Admin>,
+    pub plugins: PluginAdmin,
     pub identity: Arc<Identity>,
     pub door: Arc<FrontDoor>,
     pub telemetry: Arc<Telemetry>,
 }
 
 impl Handler for Doors {
+    fn admit(&self, head: &Request, usual: usize) -> Result<usize, ArmError> {
+        self.guard.check(head)?;
+        self.plugins.admit(head, usual).unwrap_or(Ok(usual))
+    }
+
     async fn answer(&self, request: Request) -> Reply {
         let asked = self.telemetry.request(request.method.as_str());
         let reply = self.let_in(request).await;
@@ -40,6 +46,9 @@ impl Doors {
             return error.into();
         }
         if let Some(reply) = self.admin.answer(&request) {
+            return reply.on(Route::Gateway);
+        }
+        if let Some(reply) = self.plugins.answer(&request).await {
             return reply.on(Route::Gateway);
         }
         if let Some(reply) = self.identity.answer(&request).await {

@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use rustls::ServerConfig;
 use tokio::sync::{mpsc, watch};
 
-use crate::admin::Admin;
+use crate::admin::{Admin, AdminToken, PluginAdmin, TokenError};
 use crate::arm::{
     FrontDoor, Groups, Inventory, Key, Locks, Others, Policy, ResourceId, RouteConflict, Routes, Strictness,
     Subscriptions,
@@ -33,6 +33,7 @@ use crate::reconcile::Reconciler;
 use crate::rollout::{Archive, Begun, Rollout, RolloutError};
 use crate::runtime::{Picked, Runtime, RuntimeError, WorkloadKey};
 use crate::server::{Limits, PROTOCOLS, Server};
+use crate::sources::{Intake, SourceError};
 use crate::state::{Batch, Contents, Store, StoreError, Table};
 use crate::telemetry::{Event, Telemetry};
 
@@ -73,6 +74,10 @@ pub enum StartError {
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    AdminToken(#[from] TokenError),
+    #[error(transparent)]
     Certificate(#[from] CertificateError),
     #[error(transparent)]
     Ingress(#[from] IngressError),
@@ -93,6 +98,8 @@ pub struct Gateway {
     woken: mpsc::UnboundedReceiver<Key>,
     routes: Routes,
     rollout: Arc<Rollout>,
+    intake: Arc<Intake>,
+    admin_token: AdminToken,
     policy: Policy,
     guard: Guard,
     identity: Arc<Identity>,
@@ -111,6 +118,8 @@ impl Gateway {
         let server = Server::bind(address, Limits::default()).await.map_err(bind)?;
         let address = server.address().map_err(bind)?;
         let folders = Folders::make(&gateway.storage, address)?;
+        let admin_token = AdminToken::open(folders.state.as_deref())?;
+        let intake = Intake::new(&gateway.plugins)?;
         let (store, mut contents, last_runtime) = open(&folders).await?;
         let certificates = certificates(&gateway, &folders)?;
         let tls = certificates.as_ref().map(|certificates| certificates.server_config(&PROTOCOLS, OldestTls::V12));
@@ -163,6 +172,8 @@ impl Gateway {
             address,
             routes: Routes::new(&plugins.now())?,
             plugins,
+            intake: Arc::new(intake),
+            admin_token,
             rollout: Rollout::new(begun, sources.clone(), lender.clone()),
             lender,
             woken,
@@ -195,6 +206,8 @@ impl Gateway {
             telemetry: telemetry.clone(),
             closing: closing.clone(),
         });
+        let administration =
+            PluginAdmin { revisions: self.rollout.clone(), components: self.intake, token: self.admin_token };
         let door = Arc::new(FrontDoor {
             plugins,
             routes: self.routes,
@@ -210,7 +223,14 @@ impl Gateway {
         server
             .serve(
                 tls,
-                Arc::new(Doors { guard: self.guard, admin, identity: self.identity, door: door.clone(), telemetry }),
+                Arc::new(Doors {
+                    guard: self.guard,
+                    admin,
+                    plugins: administration,
+                    identity: self.identity,
+                    door: door.clone(),
+                    telemetry,
+                }),
                 closing,
             )
             .await;

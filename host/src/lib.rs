@@ -22,6 +22,7 @@ pub mod reconcile;
 pub mod rollout;
 pub mod runtime;
 pub mod server;
+pub mod sources;
 pub mod state;
 pub mod telemetry;
 pub mod words;

@@ -181,11 +181,33 @@ mod tests {
             let peer = peer.unwrap_or("nobody");
             table += &format!("{peer} {base} {headers:?}: {}; in memory: {}\n", told(&kept), told(&none));
         }
-        expect![[r#""#]].assert_eq(&table);
+        expect![[r#"
+            127.0.0.1 http://localhost:4577 []: yes; in memory: yes
+            127.8.9.10 http://127.0.0.1:4577 []: yes; in memory: yes
+            ::1 http://[::1]:4577 []: yes; in memory: yes
+            ::ffff:127.0.0.1 http://localhost:4577 []: yes; in memory: yes
+            127.0.0.1 http://localhost:4577 [("authorization", "Bearer of-another-folder")]: yes; in memory: yes
+            127.0.0.1 http://evil.example:4577 []: 401 AdminTokenRequired; in memory: 403 AdministrationIsLocal
+            127.0.0.1 http://evil.example:4577 [("authorization", "Bearer the-token")]: yes; in memory: 403 AdministrationIsLocal
+            172.17.0.1 http://localhost:4577 []: 401 AdminTokenRequired; in memory: 403 AdministrationIsLocal
+            172.17.0.1 http://localhost:4577 [("x-forwarded-for", "127.0.0.1"), ("forwarded", "for=127.0.0.1")]: 401 AdminTokenRequired; in memory: 403 AdministrationIsLocal
+            172.17.0.1 http://localhost:4577 [("x-real-ip", "127.0.0.1"), ("host", "localhost")]: 401 AdminTokenRequired; in memory: 403 AdministrationIsLocal
+            ::ffff:10.0.0.1 http://localhost:4577 []: 401 AdminTokenRequired; in memory: 403 AdministrationIsLocal
+            0.0.0.0 http://localhost:4577 []: 401 AdminTokenRequired; in memory: 403 AdministrationIsLocal
+            nobody http://localhost:4577 []: 401 AdminTokenRequired; in memory: 403 AdministrationIsLocal
+            172.17.0.1 http://localhost:4577 [("authorization", "Bearer the-token")]: yes; in memory: 403 AdministrationIsLocal
+            172.17.0.1 http://localhost:4577 [("authorization", "bearer  the-token ")]: yes; in memory: 403 AdministrationIsLocal
+            172.17.0.1 http://localhost:4577 [("authorization", "Bearer the-toke")]: 401 AdminTokenRequired; in memory: 403 AdministrationIsLocal
+            172.17.0.1 http://localhost:4577 [("authorization", "Bearer the-token2")]: 401 AdminTokenRequired; in memory: 403 AdministrationIsLocal
+            172.17.0.1 http://localhost:4577 [("authorization", "Bearer ")]: 401 AdminTokenRequired; in memory: 403 AdministrationIsLocal
+            172.17.0.1 http://localhost:4577 [("authorization", "Bearer")]: 401 AdminTokenRequired; in memory: 403 AdministrationIsLocal
+            172.17.0.1 http://localhost:4577 [("authorization", "Basic the-token")]: 401 AdminTokenRequired; in memory: 403 AdministrationIsLocal
+            172.17.0.1 http://localhost:4577 [("authorization", "the-token")]: 401 AdminTokenRequired; in memory: 403 AdministrationIsLocal
+        "#]].assert_eq(&table);
         let text = kept.check(&request(Some("172.17.0.1"), local, &[])).unwrap_err().message;
-        expect![[r#""#]].assert_eq(&text);
+        expect!["Plugins cannot be changed by this request from 172.17.0.1, found no token. Supported: a request of this machine to localhost, or the header 'Authorization: Bearer TOKEN' with the token that is in the file admin-token of the gateway's state folder. `floci-az plugin` sends it when it is in FLOCI_AZ_ADMIN_TOKEN, or when it is run with the gateway's settings."].assert_eq(&text);
         let text = none.check(&request(Some("::ffff:172.17.0.1"), local, &[])).unwrap_err().message;
-        expect![[r#""#]].assert_eq(&text);
+        expect!["Plugins cannot be changed by this request from 172.17.0.1. Supported: a request of this machine to localhost; a gateway that keeps nothing (storage.mode is memory) has no token for others. Run `floci-az plugin` where the gateway runs, or set storage.mode to persistent."].assert_eq(&text);
     }
 
     #[test]

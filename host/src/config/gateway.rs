@@ -23,6 +23,16 @@ pub struct Gateway {
     pub auth: AuthMode,
     /// The folder whose files plugins may read and write.
     pub transfers: Option<PathBuf>,
+    pub plugins: PluginFiles,
+}
+
+/// What of plugins is in files of the operator's.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PluginFiles {
+    /// Components in it are served.
+    pub folder: Option<PathBuf>,
+    /// The public key that components have to be signed for.
+    pub signature_key: Option<PathBuf>,
 }
 
 /// Whether the port answers HTTPS beside HTTP, and with whose certificate.
@@ -121,6 +131,8 @@ const SUBSCRIPTIONS: &str = "arm.subscriptions";
 const STRICT_SUBSCRIPTIONS: &str = "arm.strict-subscriptions";
 const AUTH_MODE: &str = "auth.mode";
 const TRANSFERS_FOLDER: &str = "transfers.folder";
+const PLUGINS_FOLDER: &str = "plugins.folder";
+const PLUGINS_SIGNATURE_KEY: &str = "plugins.signature-key";
 
 /// The default of an optional setting.
 const NOT_SET: &str = "";
@@ -267,6 +279,25 @@ pub(super) fn declarations() -> Vec<Setting> {
             "Whoever manages resources can read and write the files in it, but none outside: links are not followed.",
             "transfers.folder: /var/backups/floci-az",
         ),
+        declaration(
+            PLUGINS_FOLDER,
+            Kind::Path,
+            NOT_SET,
+            "A folder of plugins: each *.wasm file in it is installed when the gateway starts, and a new or changed one \
+             while it runs, in the place of the revision before. A file that goes changes nothing.",
+            "Whoever can write into the folder decides what the gateway runs.",
+            "plugins.folder: /etc/floci-az/plugins",
+        ),
+        declaration(
+            PLUGINS_SIGNATURE_KEY,
+            Kind::Path,
+            NOT_SET,
+            "A public key (Ed25519 or ECDSA P-256, in PEM, as `cosign generate-key-pair` and openssl make them). Every \
+             component that is installed has to be signed with its private key, whichever way it comes.",
+            "Each new build of a plugin has to be signed before the gateway takes it. What is part of the gateway, and \
+             what was installed before, is not asked for a signature.",
+            "plugins.signature-key: /etc/floci-az/cosign.pub",
+        ),
     ]
 }
 
@@ -312,6 +343,10 @@ impl From<&Settings> for Gateway {
                 _ => AuthMode::Strict,
             },
             transfers: optional(settings, TRANSFERS_FOLDER).map(PathBuf::from),
+            plugins: PluginFiles {
+                folder: optional(settings, PLUGINS_FOLDER).map(PathBuf::from),
+                signature_key: optional(settings, PLUGINS_SIGNATURE_KEY).map(PathBuf::from),
+            },
         }
     }
 }

@@ -23,6 +23,6 @@ mod yaml;
 
 pub use describe::describe;
 pub use error::ConfigError;
-pub use gateway::{Arm, AuthMode, Gateway, Presence, RuntimeChoice, Storage, Tls};
+pub use gateway::{Arm, AuthMode, Gateway, PluginFiles, Presence, RuntimeChoice, Storage, Tls};
 pub use settings::{Origin, Resolved, Settings};
 pub use sources::Sources;

@@ -397,6 +397,7 @@ fn the_gateways_settings_are_known_before_any_plugin() {
             },
             auth: Dev,
             transfers: None,
+            plugins: PluginFiles::default(),
         }
     "#]]
     .assert_debug_eq(&gateway);
@@ -420,6 +421,7 @@ fn the_gateways_settings_are_known_before_any_plugin() {
             },
             auth: Dev,
             transfers: None,
+            plugins: PluginFiles::default(),
         }
     "#]]
     .assert_debug_eq(&gateway.gateway().unwrap());

@@ -4,6 +4,7 @@
 //! origins are refused before this ([`crate::browser::Guard`]). A change that has begun goes on when its client has gone.
 
 mod package;
+mod real;
 mod route;
 mod seam;
 

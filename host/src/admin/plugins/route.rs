@@ -130,7 +130,36 @@ mod tests {
         .into_iter()
         .map(told)
         .collect();
-        expect![[r#""#]].assert_eq(&table);
+        expect![[r#"
+            /_floci/plugins -> All
+            /_floci/plugins/ -> 400 The path '/_floci/plugins/' is malformed: a segment is empty or not valid percent-encoded UTF-8, or holds a '/' or a control character.
+            /_floci/plugins// -> 400 The path '/_floci/plugins//' is malformed: a segment is empty or not valid percent-encoded UTF-8, or holds a '/' or a control character.
+            /_floci/plugins/Contoso.Widgets -> One { namespace: "Contoso.Widgets" }
+            /_floci/plugins/CONTOSO%2ewidgets -> One { namespace: "CONTOSO.widgets" }
+            /_floci/plugins/Contoso.Widgets/ -> 400 The path '/_floci/plugins/Contoso.Widgets/' is malformed: a segment is empty or not valid percent-encoded UTF-8, or holds a '/' or a control character.
+            /_floci/plugins/Contoso.Widgets/swap -> Swap { namespace: "Contoso.Widgets" }
+            /_floci/plugins/Contoso.Widgets/Swap -> 404 No such path: '/_floci/plugins/Contoso.Widgets/Swap'. Plugins are at /_floci/plugins, /_floci/plugins/{namespace}, /_floci/plugins/{namespace}/swap, /_floci/plugins/{namespace}/rollback and /_floci/plugins/{namespace}/revisions/{digest}.
+            /_floci/plugins/Contoso.Widgets/rollback -> Rollback { namespace: "Contoso.Widgets" }
+            /_floci/plugins/Contoso.Widgets/rollback/x -> 404 No such path: '/_floci/plugins/Contoso.Widgets/rollback/x'. Plugins are at /_floci/plugins, /_floci/plugins/{namespace}, /_floci/plugins/{namespace}/swap, /_floci/plugins/{namespace}/rollback and /_floci/plugins/{namespace}/revisions/{digest}.
+            /_floci/plugins/Contoso.Widgets/revisions -> 404 No such path: '/_floci/plugins/Contoso.Widgets/revisions'. Plugins are at /_floci/plugins, /_floci/plugins/{namespace}, /_floci/plugins/{namespace}/swap, /_floci/plugins/{namespace}/rollback and /_floci/plugins/{namespace}/revisions/{digest}.
+            /_floci/plugins/Contoso.Widgets/revisions/ABCD -> Revision { namespace: "Contoso.Widgets", digest: "abcd" }
+            /_floci/plugins/Contoso.Widgets/revisions/sha256%3Aabcd -> Revision { namespace: "Contoso.Widgets", digest: "abcd" }
+            /_floci/plugins/Contoso.Widgets/revisions/abc -> 400 Digest 'abc' is invalid. Supported: a digest (64 hexadecimal digits, with or without 'sha256:' before them), or at least its first 4 digits.
+            /_floci/plugins/Contoso.Widgets/revisions/.. -> 400 Digest '..' is invalid. Supported: a digest (64 hexadecimal digits, with or without 'sha256:' before them), or at least its first 4 digits.
+            /_floci/plugins/Contoso.Widgets/revisions/wxyz -> 400 Digest 'wxyz' is invalid. Supported: a digest (64 hexadecimal digits, with or without 'sha256:' before them), or at least its first 4 digits.
+            /_floci/plugins/.. -> 400 Namespace '..' is invalid. Supported: a provider namespace such as Contoso.Widgets, in any casing.
+            /_floci/plugins/%2e%2e -> 400 Namespace '..' is invalid. Supported: a provider namespace such as Contoso.Widgets, in any casing.
+            /_floci/plugins/%2e%2e/swap -> 400 Namespace '..' is invalid. Supported: a provider namespace such as Contoso.Widgets, in any casing.
+            /_floci/plugins/..%2f..%2fetc -> 400 The path '/_floci/plugins/..%2f..%2fetc' is malformed: a segment is empty or not valid percent-encoded UTF-8, or holds a '/' or a control character.
+            /_floci/plugins/..%5c -> 400 The path '/_floci/plugins/..%5c' is malformed: a segment is empty or not valid percent-encoded UTF-8, or holds a '/' or a control character.
+            /_floci/plugins/a%00b -> 400 The path '/_floci/plugins/a%00b' is malformed: a segment is empty or not valid percent-encoded UTF-8, or holds a '/' or a control character.
+            /_floci/plugins/a%ffb -> 400 The path '/_floci/plugins/a%ffb' is malformed: a segment is empty or not valid percent-encoded UTF-8, or holds a '/' or a control character.
+            /_floci/plugins/a..b -> 400 Namespace 'a..b' is invalid. Supported: a provider namespace such as Contoso.Widgets, in any casing.
+            /_floci/plugins/a%252fb -> 400 Namespace 'a%2fb' is invalid. Supported: a provider namespace such as Contoso.Widgets, in any casing.
+            /_floci/plugins/* -> 400 Namespace '*' is invalid. Supported: a provider namespace such as Contoso.Widgets, in any casing.
+            /_floci/pluginsx -> 404 No such path: '/_floci/pluginsx'. Plugins are at /_floci/plugins, /_floci/plugins/{namespace}, /_floci/plugins/{namespace}/swap, /_floci/plugins/{namespace}/rollback and /_floci/plugins/{namespace}/revisions/{digest}.
+            /_floci/plugin%73 -> 404 No such path: '/_floci/plugin%73'. Plugins are at /_floci/plugins, /_floci/plugins/{namespace}, /_floci/plugins/{namespace}/swap, /_floci/plugins/{namespace}/rollback and /_floci/plugins/{namespace}/revisions/{digest}.
+        "#]].assert_eq(&table);
     }
 
     proptest! {

@@ -84,7 +84,174 @@ async fn a_plugin_is_brought_changed_and_removed_from_a_terminal() {
         assert_eq!(listed.len(), 1);
         text
     });
-    expect![[r#""#]].assert_eq(&text.await.unwrap());
+    expect![[r#"
+        $ floci-az plugin list
+        No plugins. Install one: floci-az plugin install FILE
+
+        $ floci-az plugin check FOLDER/one.wasm
+        /home/ada/one.wasm: 21 bytes, sha256:369e6e421631cfb5baa82ad742146983f4e003fa9118e1a173fa2880464a24e9; the gateway at http://localhost:4577 compiles and checks it
+        Contoso.Widgets 1.0.0
+          digest    sha256:369e6e421631cfb5baa82ad742146983f4e003fa9118e1a173fa2880464a24e9
+          contract  0.1.0
+          origin    sent to the gateway
+          service   widgets
+          schemas   widgets 1
+          asks      resp (not allowed)
+
+        What is not allowed is refused to it when it asks. To allow it, write into floci-az.yml, before it is installed:
+
+          floci-az:
+            services:
+              widgets:
+                grants:
+                  resp: true
+
+        Nothing stands in its way. Nothing was changed. Next:
+
+          floci-az plugin install --swap /home/ada/one.wasm
+
+        $ floci-az plugin install FOLDER/one.wasm
+        /home/ada/one.wasm: 21 bytes, sha256:369e6e421631cfb5baa82ad742146983f4e003fa9118e1a173fa2880464a24e9; the gateway at http://localhost:4577 compiles and checks it
+        Contoso.Widgets 1.0.0
+          digest    sha256:369e6e421631cfb5baa82ad742146983f4e003fa9118e1a173fa2880464a24e9
+          state     Active
+          contract  0.1.0
+          origin    sent to the gateway
+          service   widgets
+          schemas   widgets 1
+          asks      resp (not allowed)
+
+        What is not allowed is refused to it when it asks. To allow it, write into floci-az.yml, and install it again:
+
+          floci-az:
+            services:
+              widgets:
+                grants:
+                  resp: true
+
+        It serves Contoso.Widgets now.
+
+        $ floci-az plugin install FOLDER/two.wasm --signature FOLDER/two.sig
+        /home/ada/two.wasm: 21 bytes, sha256:041326639e17dc047a747b357824f0424b99a16f4870cbcf3ff7f2d1265be0bd; the gateway at http://localhost:4577 compiles and checks it
+        Contoso.Widgets 1.1.0
+          digest    sha256:041326639e17dc047a747b357824f0424b99a16f4870cbcf3ff7f2d1265be0bd
+          state     Ready
+          contract  0.1.0
+          origin    sent to the gateway
+          service   widgets
+          schemas   widgets 1
+          asks      resp (not allowed)
+
+        What is not allowed is refused to it when it asks. To allow it, write into floci-az.yml, and install it again:
+
+          floci-az:
+            services:
+              widgets:
+                grants:
+                  resp: true
+
+        Next, to have it serve:
+
+          floci-az plugin swap Contoso.Widgets 041326639e17
+
+        $ floci-az plugin list
+        NAMESPACE        STATE   REVISION      VERSION  CONTRACT  SINCE                ORIGIN
+        Contoso.Widgets  Ready   041326639e17  1.1.0    0.1.0     2026-01-02 03:04:05  upload
+        Contoso.Widgets  Active  369e6e421631  1.0.0    0.1.0     2026-01-02 03:04:05  upload
+
+        $ floci-az plugin swap contoso.widgets TWO
+        Contoso.Widgets is served by the revision 041326639e17 (1.1.0) now, in the place of 369e6e421631.
+
+        Back again:
+
+          floci-az plugin rollback Contoso.Widgets --to 369e6e421631
+
+        $ floci-az plugin rollback contoso.widgets
+        Contoso.Widgets is served by the revision 369e6e421631 (1.0.0) now, in the place of 041326639e17.
+
+        Back again:
+
+          floci-az plugin rollback Contoso.Widgets --to 041326639e17
+
+        $ floci-az plugin install --swap contoso.gadgets:1/a
+        oci://contoso.gadgets:1/a: the gateway at http://localhost:4577 pulls, compiles and checks it
+        contoso.gadgets 1/a
+          digest    sha256:e272a61b03ab913b8a4867b6c6537d2d6ae0793a5bda1aa38752a2f6efddf69e
+          state     Active
+          contract  0.1.0
+          origin    the image contoso.gadgets:1/a
+          service   gadgets
+          schemas   gadgets 1
+          asks      resp (not allowed)
+
+        What is not allowed is refused to it when it asks. To allow it, write into floci-az.yml, and install it again:
+
+          floci-az:
+            services:
+              gadgets:
+                grants:
+                  resp: true
+
+        It serves contoso.gadgets now.
+
+        $ floci-az plugin install --swap oci://contoso.gadgets:2.0.0
+        oci://contoso.gadgets:2.0.0: the gateway at http://localhost:4577 pulls, compiles and checks it
+        contoso.gadgets 2.0.0
+          digest    sha256:8e631a61934676012b9cd4150bf2c9ded7199eb413f1462956894e97ed55d61f
+          state     Active
+          contract  0.1.0
+          origin    the image contoso.gadgets:2.0.0
+          service   gadgets
+          schemas   gadgets 1
+          asks      resp (not allowed)
+
+        What is not allowed is refused to it when it asks. To allow it, write into floci-az.yml, and install it again:
+
+          floci-az:
+            services:
+              gadgets:
+                grants:
+                  resp: true
+
+        It serves contoso.gadgets now.
+
+        Back again:
+
+          floci-az plugin rollback contoso.gadgets --to e272a61b03ab
+
+        $ floci-az plugin install oci://contoso.gadgets:2.0.0 --signature FOLDER/two.sig
+        --signature is for files; the signature of an image is beside it in its registry, as `cosign sign` puts it there
+
+        $ floci-az plugin install FOLDER/none.wasm
+        refused (PluginRefused): 4 bytes are no component
+
+        $ floci-az plugin install FOLDER/missing.wasm
+        /home/ada/missing.wasm cannot be read: No such file or directory (os error 2). Name a file that this user can read
+
+        $ floci-az plugin install FOLDER/one.wasm --digest 0000000000000000000000000000000000000000000000000000000000000000
+        refused (DigestMismatch): the component has the digest 369e6e421631cfb5baa82ad742146983f4e003fa9118e1a173fa2880464a24e9, and 0000000000000000000000000000000000000000000000000000000000000000 was asked for
+
+        $ floci-az plugin swap contoso.widgets ../..
+        refused (InvalidRequest): Digest '../..' is invalid. Supported: a digest (64 hexadecimal digits, with or without 'sha256:' before them), or at least its first 4 digits.
+
+        $ floci-az plugin swap Contoso.Nothing 0000
+        refused (PluginNotFound): There is no plugin for the provider namespace 'Contoso.Nothing'. This gateway has plugins for: Contoso.Widgets, contoso.gadgets. PUT /_floci/plugins installs one.
+
+        $ floci-az plugin swap a/../b 0000
+        refused (InvalidRequestUri): The path '/_floci/plugins/a%2F..%2Fb/swap' is malformed: a segment is empty or not valid percent-encoded UTF-8, or holds a '/' or a control character.
+
+        $ floci-az plugin remove contoso.widgets --revision TWO
+        The revision 041326639e17 of contoso.widgets is removed.
+
+        $ floci-az plugin remove contoso.widgets
+        contoso.widgets is removed.
+
+        $ floci-az plugin list
+        NAMESPACE        STATE   REVISION      VERSION  CONTRACT  SINCE                ORIGIN
+        contoso.gadgets  Active  8e631a619346  2.0.0    0.1.0     2026-01-02 03:04:05  contoso.gadgets:2.0.0
+        contoso.gadgets  Ready   e272a61b03ab  1/a      0.1.0     2026-01-02 03:04:05  contoso.gadgets:1/a
+
+    "#]].assert_eq(&text.await.unwrap());
     close.send_replace(true);
 }
 

@@ -76,6 +76,11 @@ impl ArmError {
         ArmError::new(StatusCode::CONFLICT, code, message)
     }
 
+    /// Of another server than this one.
+    pub fn plugin_unreachable(code: &str, message: String) -> ArmError {
+        ArmError::new(StatusCode::BAD_GATEWAY, code, message)
+    }
+
     pub fn plugin_failure(code: &str, message: String) -> ArmError {
         ArmError::new(StatusCode::INTERNAL_SERVER_ERROR, code, message)
     }

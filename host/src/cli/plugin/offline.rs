@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::source;
 use crate::cli::CliError;
-use crate::plugin::{Compiled, Digest, Engine, Revision};
+use crate::plugin::{Compiled, Digest, Engine, Grants, Revision, Values};
 
 /// What only a gateway knows.
 const NOT_LOOKED_AT: [&str; 3] = [
@@ -22,8 +22,11 @@ pub(super) struct Found {
     service: String,
     version: String,
     digest: Digest,
+    contract: String,
     /// Schema version by type.
     schemas: Vec<(String, u32)>,
+    /// With its settings as they are by default.
+    asks: Vec<String>,
     not_looked_at: Vec<&'static str>,
 }
 
@@ -42,12 +45,15 @@ pub(super) fn look_at(file: &Path, pin: Option<&Digest>) -> Result<Found, CliErr
     let loaded = runtime.block_on(async { Revision::load(&Engine::new()?, &Compiled::Nowhere, bytes.into()).await });
     let revision = loaded.map_err(|error| refused(&error))?;
     let manifest = revision.manifest();
+    let values: Values = manifest.settings.iter().map(|one| (one.key.clone(), one.default.clone())).collect();
     Ok(Found {
         namespace: manifest.namespace.clone(),
         service: manifest.service.clone(),
         version: manifest.version.clone(),
         digest,
         schemas: manifest.types.iter().map(|kind| (kind.name.clone(), kind.schema_version)).collect(),
+        contract: revision.contract().to_owned(),
+        asks: Grants::asked(manifest, &values).lines(),
         not_looked_at: NOT_LOOKED_AT.to_vec(),
     })
 }
@@ -56,12 +62,14 @@ impl Found {
     pub(super) fn text(&self) -> String {
         let kinds: Vec<String> =
             self.schemas.iter().map(|(kind, schema)| format!("{kind} (schema {schema})")).collect();
+        let asks: String = self.asks.iter().map(|line| format!("  asks      {line}\n")).collect();
         let open: String = self.not_looked_at.iter().map(|what| format!("  {what}\n")).collect();
         format!(
-            "{} {}, revision {}: a plugin for this version of the gateway\n  service  {}\n  types    {}\nNot looked at, because no gateway runs:\n{open}",
+            "{} {}, revision {}: a plugin for this version of the gateway\n  contract  {}\n  service   {}\n  types     {}\n{asks}Not looked at, because no gateway runs:\n{open}",
             self.namespace,
             self.version,
             self.digest.short(),
+            self.contract,
             self.service,
             kinds.join(", ")
         )

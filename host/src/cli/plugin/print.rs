@@ -243,36 +243,141 @@ mod tests {
             ),
             plugin("Contoso.Gone", None, vec![revision("d", "Retired", Origin::Upload)]),
         ];
-        expect![[r#""#]].assert_eq(&list(&plugins, "floci-az"));
-        expect![[r#""#]].assert_eq(&list(&[], "floci-az"));
+        expect![[r#"
+            NAMESPACE        STATE    REVISION      VERSION  CONTRACT  SINCE                ORIGIN
+            Contoso.Cache    Active   aaaaaaaaaaaa  1.2.0    0.1.0     2026-01-02 03:04:05  bundled
+            Contoso.Widgets  Ready    cccccccccccc  1.2.0    0.1.0     2026-01-02 03:04:05  registry.test/widgets:1@sha256:00
+            Contoso.Widgets  Active   bbbbbbbbbbbb  1.2.0    0.1.0     2026-01-02 03:04:05  /plugins/widgets.wasm
+            Contoso.Gone     Retired  dddddddddddd  1.2.0    0.1.0     2026-01-02 03:04:05  upload
+
+            Contoso.Widgets cccccccccccc: rolled back: it trapped 3 times in its probation
+
+            Contoso.Gone is served by no revision; 3 of its resources are stored.
+        "#]].assert_eq(&list(&plugins, "floci-az"));
+        expect![[r#"
+            No plugins. Install one: floci-az plugin install FILE
+        "#]]
+        .assert_eq(&list(&[], "floci-az"));
     }
 
     #[test]
     fn an_install_shows_what_is_asked_and_allowed_and_what_comes_next() {
         let mut kept = outcome(revision("b", "Ready", Origin::Upload), None);
-        expect![[r#""#]].assert_eq(&installed(&kept, "target/release/floci-az"));
+        expect![[r#"
+            Contoso.Widgets 1.2.0
+              digest    sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+              state     Ready
+              contract  0.1.0
+              origin    sent to the gateway
+              service   widgets
+              schemas   widgets 2, widgets/parts 1
+              asks      for nothing beside its own resources and settings
+
+            Next, to have it serve:
+
+              target/release/floci-az plugin swap Contoso.Widgets bbbbbbbbbbbb
+        "#]]
+        .assert_eq(&installed(&kept, "target/release/floci-az"));
         kept.revision.asks =
             ["workloads: images widgets:*", "ports: 7000-7009", "resp", "ingress"].map(str::to_owned).to_vec();
         kept.revision.allowed = ["workloads: images widgets:1", "ingress"].map(str::to_owned).to_vec();
         kept.notes = vec!["the image 'widgets:*' is not granted".to_owned()];
-        expect![[r#""#]].assert_eq(&installed(&kept, "floci-az"));
-        expect![[r#""#]].assert_eq(&checked(&kept, "plugin.wasm", "floci-az"));
+        expect![[r#"
+            Contoso.Widgets 1.2.0
+              digest    sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+              state     Ready
+              contract  0.1.0
+              origin    sent to the gateway
+              service   widgets
+              schemas   widgets 2, widgets/parts 1
+              asks      workloads: images widgets:* (allowed: workloads: images widgets:1)
+                        ports: 7000-7009 (not allowed)
+                        resp (not allowed)
+                        ingress (allowed)
+            note: the image 'widgets:*' is not granted
+
+            What is not allowed is refused to it when it asks. To allow it, write into floci-az.yml, and install it again:
+
+              floci-az:
+                services:
+                  widgets:
+                    grants:
+                      ports: true
+                      resp: true
+
+            Next, to have it serve:
+
+              floci-az plugin swap Contoso.Widgets bbbbbbbbbbbb
+        "#]].assert_eq(&installed(&kept, "floci-az"));
+        expect![[r#"
+            Contoso.Widgets 1.2.0
+              digest    sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+              contract  0.1.0
+              origin    sent to the gateway
+              service   widgets
+              schemas   widgets 2, widgets/parts 1
+              asks      workloads: images widgets:* (allowed: workloads: images widgets:1)
+                        ports: 7000-7009 (not allowed)
+                        resp (not allowed)
+                        ingress (allowed)
+            note: the image 'widgets:*' is not granted
+
+            What is not allowed is refused to it when it asks. To allow it, write into floci-az.yml, before it is installed:
+
+              floci-az:
+                services:
+                  widgets:
+                    grants:
+                      ports: true
+                      resp: true
+
+            Nothing stands in its way. Nothing was changed. Next:
+
+              floci-az plugin install --swap plugin.wasm
+        "#]].assert_eq(&checked(&kept, "plugin.wasm", "floci-az"));
         let swapped = outcome(revision("b", "Active", Origin::Upload), Some(digest("a")));
-        expect![[r#""#]].assert_eq(&installed(&swapped, "floci-az"));
+        expect![[r#"
+            Contoso.Widgets 1.2.0
+              digest    sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+              state     Active
+              contract  0.1.0
+              origin    sent to the gateway
+              service   widgets
+              schemas   widgets 2, widgets/parts 1
+              asks      for nothing beside its own resources and settings
+
+            It serves Contoso.Widgets now.
+
+            Back again:
+
+              floci-az plugin rollback Contoso.Widgets --to aaaaaaaaaaaa
+        "#]]
+        .assert_eq(&installed(&swapped, "floci-az"));
     }
 
     #[test]
     fn a_swap_says_what_serves_now_and_how_to_go_back() {
         let mut swapped = outcome(revision("b", "Active", Origin::Upload), Some(digest("a")));
-        expect![[r#""#]].assert_eq(&moved(&swapped, "floci-az"));
+        expect![[r#"
+            Contoso.Widgets is served by the revision bbbbbbbbbbbb (1.2.0) now, in the place of aaaaaaaaaaaa.
+
+            Back again:
+
+              floci-az plugin rollback Contoso.Widgets --to aaaaaaaaaaaa
+        "#]]
+        .assert_eq(&moved(&swapped, "floci-az"));
         swapped.converted = 2;
         swapped.replaced = None;
-        expect![[r#""#]].assert_eq(&moved(&swapped, "floci-az"));
+        expect![[r#"
+            Contoso.Widgets is served by the revision bbbbbbbbbbbb (1.2.0) now.
+            2 stored resources were put back into the older schema.
+        "#]]
+        .assert_eq(&moved(&swapped, "floci-az"));
     }
 
     #[test]
     fn a_size_has_few_digits() {
         let sizes = [0, 9_999, 10_000, 812_345, 9_999_999, 64 << 20].map(size).join(", ");
-        expect![[r#""#]].assert_eq(&sizes);
+        expect!["0 bytes, 9999 bytes, 10 KB, 812 KB, 9999 KB, 67 MB"].assert_eq(&sizes);
     }
 }

@@ -1,0 +1,253 @@
+//! The plugins folder: what lies in it is installed, and takes the place of what was active.
+//!
+//! A file is read when it has not changed for a while, and only if it is the same before and after. Changes are heard of
+//! at once, and looked for every few seconds besides: of some file systems nothing is heard. The same component is not
+//! installed twice; one that is refused is told of once, until its file changes. A file that goes changes nothing: it may
+//! have been moved, and a plugin has resources.
+//!
+//! What was done to a plugin by other ways (a rollback, say) stays as it is until its file changes, also after a restart:
+//! a file whose component is the last one that was installed from it is left alone.
+
+mod listing;
+mod settling;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::{Notify, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, sleep_until};
+
+use self::listing::{listing, see};
+use self::settling::{Settling, Stamp};
+use super::{Installer, Intake, SourceError};
+use crate::plugin::Digest;
+use crate::rollout::{Origin, Package, Then};
+
+/// How soon things are done.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// For this long a file has to be the same before it is read.
+    pub settle: Duration,
+    /// Between looks at which nothing was heard of.
+    pub rescan: Duration,
+    /// Of changes that come one upon the other, one is heard of in this time.
+    pub coalesce: Duration,
+    /// For files that are being written when the gateway starts; after that, it starts without them.
+    pub start: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace {
+            settle: Duration::from_millis(500),
+            rescan: Duration::from_secs(10),
+            coalesce: Duration::from_millis(50),
+            start: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A folder that is kept in step with what is installed.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    intake: Intake,
+    pace: Pace,
+    settling: Settling,
+    /// The last component that was installed from each file.
+    installed: HashMap<PathBuf, Digest>,
+    heard: Arc<Notify>,
+    /// None where the system cannot tell of changes.
+    watcher: Option<RecommendedWatcher>,
+    readable: Readable,
+}
+
+/// Whether the folder could be read when it was looked at last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Readable {
+    Yes,
+    No,
+}
+
+/// What became of a file.
+enum Read {
+    Whole(Package),
+    Changed,
+}
+
+impl Folder {
+    /// Fails if there is no such folder.
+    pub fn open(path: &Path, intake: Intake, pace: Pace) -> Result<Folder, SourceError> {
+        let bad = |reason: io::Error| SourceError::Folder { path: path.to_owned(), reason };
+        let path = std::path::absolute(path).map_err(bad)?;
+        listing(&path).map_err(bad)?;
+        let mut folder = Folder {
+            path,
+            intake,
+            pace,
+            settling: Settling::new(pace.settle),
+            installed: HashMap::new(),
+            heard: Arc::default(),
+            watcher: None,
+            readable: Readable::Yes,
+        };
+        folder.listen();
+        Ok(folder)
+    }
+
+    /// To be awaited before the gateway serves: installs what is there, in the order of names.
+    pub async fn begin(&mut self, installer: &impl Installer) {
+        let plugins = installer.list().await;
+        // The newest first, so that the first one of a file is the last that was installed from it.
+        for revision in plugins.into_iter().flat_map(|plugin| plugin.revisions) {
+            if let Origin::File(path) = revision.origin {
+                self.installed.entry(path).or_insert(revision.digest);
+            }
+        }
+        let enough = Instant::now() + self.pace.start;
+        while let Some(next) = self.step(installer).await.filter(|next| *next < enough) {
+            sleep_until(next.into()).await;
+        }
+    }
+
+    /// Keeps in step until `closing` is true. An install that is under way then is awaited.
+    pub async fn watch(mut self, installer: impl Installer, mut closing: watch::Receiver<bool>) {
+        loop {
+            let rescan = Instant::now() + self.pace.rescan;
+            let next = self.step(&installer).await.map_or(rescan, |next| next.min(rescan));
+            let heard = self.heard.clone();
+            tokio::select! {
+                _ = closing.wait_for(|closing| *closing) => return,
+                () = sleep_until(next.into()) => {}
+                () = heard.notified() => sleep(self.pace.coalesce).await,
+            }
+        }
+    }
+
+    /// One look. When the next one is due, if nothing is heard.
+    async fn step(&mut self, installer: &impl Installer) -> Option<Instant> {
+        let folder = self.path.clone();
+        let listed = match spawn_blocking(move || listing(&folder)).await {
+            Ok(listed) => listed,
+            Err(error) => Err(io::Error::other(error)),
+        };
+        let listed = match listed {
+            Ok(listed) => listed,
+            Err(error) => {
+                if self.readable == Readable::Yes {
+                    tracing::warn!(folder = %self.path.display(), %error, "the plugins folder cannot be read; plugins stay as they are");
+                }
+                self.readable = Readable::No;
+                self.watcher = None;
+                return None;
+            }
+        };
+        if self.readable == Readable::No {
+            tracing::info!(folder = %self.path.display(), "the plugins folder can be read again");
+            self.readable = Readable::Yes;
+            self.listen();
+        }
+        let mut look = self.settling.look(Instant::now(), listed);
+        for path in look.gone {
+            tracing::info!(file = %path.display(), "a file of the plugins folder is gone; its plugin stays until it is removed (floci-az plugin remove)");
+        }
+        for (path, stamp) in look.due {
+            if let Some(next) = self.take(&path, stamp, installer).await {
+                look.next = Some(look.next.map_or(next, |earlier| earlier.min(next)));
+            }
+        }
+        look.next
+    }
+
+    /// Installs a file that is whole. When to look at it again, if it was not.
+    async fn take(&mut self, path: &Path, stamp: Stamp, installer: &impl Installer) -> Option<Instant> {
+        let package = match self.read(path, stamp).await {
+            Ok(Read::Whole(package)) => package,
+            Ok(Read::Changed) => {
+                let now = Instant::now();
+                self.settling.again(now, path);
+                return Some(now + self.pace.settle);
+            }
+            Err(error) => {
+                refused(path, &error);
+                return None;
+            }
+        };
+        let digest = Digest::of(&package.bytes);
+        if self.is_installed(path, &digest, installer).await {
+            tracing::debug!(file = %path.display(), revision = digest.short(), "installed before");
+            self.installed.insert(path.to_owned(), digest);
+            return None;
+        }
+        match installer.install(package, Then::Swap).await {
+            Ok(outcome) => {
+                tracing::info!(
+                    file = %path.display(), namespace = outcome.namespace, revision = digest.short(),
+                    "a file of the plugins folder is installed"
+                );
+                self.installed.insert(path.to_owned(), digest);
+            }
+            Err(error) => refused(path, &error),
+        }
+        None
+    }
+
+    async fn read(&self, path: &Path, stamp: Stamp) -> Result<Read, SourceError> {
+        let (intake, path) = (self.intake.clone(), path.to_owned());
+        let unreadable = SourceError::File { path: path.clone(), reason: io::ErrorKind::Interrupted.into() };
+        let read = spawn_blocking(move || {
+            let package = intake.file(&path);
+            let same = see(path).is_some_and(|seen| seen.stamp == stamp);
+            if same { package.map(Read::Whole) } else { Ok(Read::Changed) }
+        });
+        read.await.unwrap_or(Err(unreadable))
+    }
+
+    /// Whether it was installed from this file, or from another that has only been given a new name, and not been
+    /// forgotten since.
+    async fn is_installed(&self, path: &Path, digest: &Digest, installer: &impl Installer) -> bool {
+        let by_name = match self.installed.get(path) {
+            Some(last) => last == digest,
+            None => self.installed.values().any(|last| last == digest),
+        };
+        by_name
+            && installer.list().await.iter().flat_map(|plugin| &plugin.revisions).any(|known| known.digest == *digest)
+    }
+
+    fn listen(&mut self) {
+        let heard = self.heard.clone();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if event.is_ok_and(|event| is_change(&event.kind)) {
+                heard.notify_one();
+            }
+        });
+        let listening = watcher.and_then(|mut watcher| {
+            watcher.watch(&self.path, RecursiveMode::NonRecursive)?;
+            Ok(watcher)
+        });
+        self.watcher = match listening {
+            Ok(watcher) => Some(watcher),
+            Err(error) => {
+                tracing::warn!(folder = %self.path.display(), %error, every = ?self.pace.rescan, "the system does not tell of changes in the plugins folder; they are looked for");
+                None
+            }
+        };
+    }
+}
+
+/// That a file is read is heard of, too; taken for a change, it would be read for ever.
+fn is_change(kind: &EventKind) -> bool {
+    !matches!(kind, EventKind::Access(kind) if *kind != AccessKind::Close(AccessMode::Write))
+}
+
+fn refused(path: &Path, error: &impl std::fmt::Display) {
+    tracing::warn!(file = %path.display(), reason = %error, "a file of the plugins folder is refused; it is looked at again when it changes");
+}

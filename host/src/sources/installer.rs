@@ -1,0 +1,15 @@
+//! The seam to the rollout: the part of it that a folder needs.
+
+use std::fmt::Display;
+
+use crate::rollout::{Outcome, Package, PluginView, Then};
+
+/// What takes packages: the rollout, and fakes of it in tests.
+pub trait Installer: Send + Sync {
+    /// `Display` says what was attempted and found, and what to do.
+    type Error: Display + Send;
+
+    fn install(&self, package: Package, then: Then) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
+
+    fn list(&self) -> impl Future<Output = Vec<PluginView>> + Send;
+}

@@ -1,0 +1,241 @@
+//! References of images, as they are written: `registry/repository:tag`, `registry/repository@sha256:digest`, or both.
+//!
+//! Nothing is guessed: without a registry or a tag it is no reference. Of tag and digest together the digest decides,
+//! and the tag is only shown.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use crate::plugin::Digest;
+use crate::sources::SourceError;
+
+const SCHEME: &str = "oci://";
+/// Of the distribution specification.
+const LONGEST_TAG: usize = 128;
+const LONGEST_REPOSITORY: usize = 255;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// `host` or `host:port`
+    pub registry: String,
+    pub repository: String,
+    pub at: At,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum At {
+    Tag(String),
+    Digest { tag: Option<String>, digest: Digest },
+}
+
+impl Reference {
+    /// The same image, by what its tag was found to mean.
+    pub fn resolved(&self, digest: Digest) -> Reference {
+        let tag = match &self.at {
+            At::Tag(tag) => Some(tag.clone()),
+            At::Digest { tag, .. } => tag.clone(),
+        };
+        Reference { at: At::Digest { tag, digest }, ..self.clone() }
+    }
+
+    /// Another image of the same repository.
+    pub fn beside(&self, tag: String) -> Reference {
+        Reference { at: At::Tag(tag), ..self.clone() }
+    }
+
+    /// What the registry's API calls it by.
+    pub fn version(&self) -> String {
+        match &self.at {
+            At::Tag(tag) => tag.clone(),
+            At::Digest { digest, .. } => format!("sha256:{digest}"),
+        }
+    }
+
+    /// Whether the registry is on this machine, where nobody listens in.
+    pub fn is_local(&self) -> bool {
+        let host = host(&self.registry);
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
+}
+
+impl FromStr for Reference {
+    type Err = SourceError;
+
+    fn from_str(given: &str) -> Result<Reference, SourceError> {
+        parse(given.strip_prefix(SCHEME).unwrap_or(given))
+            .map_err(|why| SourceError::Reference { given: given.to_owned(), why })
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.registry, self.repository)?;
+        match &self.at {
+            At::Tag(tag) => write!(f, ":{tag}"),
+            At::Digest { tag: Some(tag), digest } => write!(f, ":{tag}@sha256:{digest}"),
+            At::Digest { tag: None, digest } => write!(f, "@sha256:{digest}"),
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<Reference, &'static str> {
+    let (name, digest) = match text.split_once('@') {
+        Some((name, digest)) => (name, Some(parse_digest(digest)?)),
+        None => (text, None),
+    };
+    let (registry, rest) = name.split_once('/').ok_or("it names no registry")?;
+    let (repository, tag) = match rest.split_once(':') {
+        Some((repository, tag)) => (repository, Some(tag)),
+        None => (rest, None),
+    };
+    if !is_registry(registry) {
+        return Err(
+            "it does not begin with a registry: a host's name with a dot, localhost or an address, and maybe a port",
+        );
+    }
+    if !is_repository(repository) {
+        return Err("a repository has lower-case letters, digits, and between them single '.', '_', '-' and '/'");
+    }
+    if tag.is_some_and(|tag| !is_tag(tag)) {
+        return Err("a tag has letters, digits, '_', '.' and '-', at most 128, and does not begin with '.' or '-'");
+    }
+    let tag = tag.map(str::to_owned);
+    let at = match (tag, digest) {
+        (tag, Some(digest)) => At::Digest { tag, digest },
+        (Some(tag), None) => At::Tag(tag),
+        (None, None) => return Err("it has neither a tag nor a digest"),
+    };
+    Ok(Reference { registry: registry.to_ascii_lowercase(), repository: repository.to_owned(), at })
+}
+
+fn parse_digest(text: &str) -> Result<Digest, &'static str> {
+    let digest = text.starts_with("sha256:").then(|| text.parse().ok()).flatten();
+    digest.ok_or("a digest is sha256: and 64 hexadecimal digits")
+}
+
+fn host(registry: &str) -> &str {
+    match registry.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => registry,
+    }
+}
+
+fn is_registry(registry: &str) -> bool {
+    let host = host(registry);
+    let port = registry.strip_prefix(host).unwrap_or_default();
+    let is_port =
+        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_host = match address {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            let label = |label: &str| {
+                let inside = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+                inside && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
+            };
+            // Without a dot or a port the first name is a folder of a registry that is not named.
+            let says_so = host.contains('.') || !port.is_empty() || host.eq_ignore_ascii_case("localhost");
+            says_so && host.split('.').all(label)
+        }
+    };
+    is_host && is_port
+}
+
+fn is_repository(repository: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let name = |name: &str| {
+        // One dot, one or two underscores, any hyphens.
+        let separators = name.split(|c: char| u8::try_from(c).is_ok_and(plain)).filter(|part| !part.is_empty());
+        let joined =
+            separators.into_iter().all(|part| matches!(part, "." | "_" | "__") || part.bytes().all(|b| b == b'-'));
+        joined && name.bytes().next().is_some_and(plain) && name.bytes().last().is_some_and(plain)
+    };
+    repository.len() <= LONGEST_REPOSITORY && repository.split('/').all(name)
+}
+
+fn is_tag(tag: &str) -> bool {
+    let inside = tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+    inside && !tag.is_empty() && tag.len() <= LONGEST_TAG && !tag.starts_with(['.', '-'])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use expect_test::expect;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_reference_is_told_why() {
+        let digest = "ab".repeat(32);
+        let mut table = String::new();
+        for given in [
+            "ghcr.io/contoso/widgets:1.2.0",
+            "oci://localhost:5000/widgets:1",
+            "LOCALHOST/widgets:1",
+            "registry:80/a:b",
+            "[::1]:5000/a/b:c",
+            &format!("ghcr.io/a/b@sha256:{digest}"),
+            &format!("ghcr.io/a/b:1@sha256:{digest}"),
+            "",
+            "widgets",
+            "widgets:1",
+            "contoso/widgets:1",
+            "ghcr.io/contoso/widgets",
+            "ghcr.io/contoso/widgets:",
+            "ghcr.io/contoso/widgets:.1",
+            "ghcr.io/Contoso/widgets:1",
+            "ghcr.io/contoso//widgets:1",
+            "ghcr.io/../widgets:1",
+            "ghcr.io/a b:1",
+            "ghcr.io:0/a:1",
+            "ghcr.io:99999/a:1",
+            "-a.io/a:1",
+            "https://ghcr.io/a:1",
+            "user:secret@ghcr.io/a:1",
+            "ghcr.io/a@sha256:12",
+            &format!("ghcr.io/a@{digest}"),
+            &format!("ghcr.io/a@sha512:{digest}"),
+            &format!("ghcr.io/a:{}", "x".repeat(129)),
+        ] {
+            let parsed = given.parse::<Reference>();
+            let said = match parsed {
+                Ok(reference) => format!("{reference}{}", if reference.is_local() { " (of this machine)" } else { "" }),
+                Err(SourceError::Reference { why, .. }) => format!("no: {why}"),
+                Err(other) => other.to_string(),
+            };
+            let _ = writeln!(table, "{given}\n    {said}");
+        }
+        expect![].assert_eq(&table);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_a_reference_is_written_as_it_was_read(
+            registry in "(localhost|[a-z]{1,5}\\.[a-z]{2})(:[1-9][0-9]{0,3})?",
+            repository in "[a-z0-9]{1,4}((\\.|_|__|-{1,3}|/)[a-z0-9]{1,4}){0,3}",
+            tag in proptest::option::of("[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}"),
+            digest in proptest::option::of("[0-9a-f]{64}"),
+        ) {
+            let tag_text = tag.as_deref().map(|tag| format!(":{tag}")).unwrap_or_default();
+            let digest_text = digest.as_deref().map(|digest| format!("@sha256:{digest}")).unwrap_or_default();
+            let text = format!("{registry}/{repository}{tag_text}{digest_text}");
+            match text.parse::<Reference>() {
+                Ok(reference) => prop_assert_eq!(reference.to_string(), text),
+                Err(error) => prop_assert!(tag.is_none() && digest.is_none(), "{}", error),
+            }
+        }
+
+        #[test]
+        fn nothing_breaks_the_parser_and_what_it_takes_is_safe_in_a_url(text in "(oci://)?(\\PC{0,12}|[a-z.:/@-]{0,30})") {
+            if let Ok(reference) = text.parse::<Reference>() {
+                let path = format!("{}/{}", reference.repository, reference.version());
+                prop_assert!(!path.contains(['?', '#', '%', '\\', ' ', '@']) && !path.contains(".."), "{}", path);
+            }
+        }
+    }
+}
