@@ -84,29 +84,41 @@ fn check(by_default: &Grants, given: &[(&str, &str)], expected: Expect) {
 #[test]
 fn without_a_default_only_what_a_switch_allows_is_granted() {
     let none = Grants::none("widgets");
-    check(&none, &[], expect![[r#"
+    check(
+        &none,
+        &[],
+        expect![[r#"
         nothing
         - 'workloads' is not granted to this plugin (granted: none). Whoever operates the gateway can allow it: services.widgets.grants.workloads
         - 'ports' is not granted to this plugin (granted: none). Whoever operates the gateway can allow it: services.widgets.grants.ports
         - 'resp' is not granted to this plugin (granted: none). Whoever operates the gateway can allow it: services.widgets.grants.resp
         - 'ingress' is not granted to this plugin (granted: none). Whoever operates the gateway can allow it: services.widgets.grants.ingress
         - 'transfers' is not granted to this plugin (granted: none). Whoever operates the gateway can allow it: services.widgets.grants.transfers
-    "#]]);
-    check(&none, &[("grants.images", "*"), ("grants.port-ranges", "1-65535")], expect![[r#"
+    "#]],
+    );
+    check(
+        &none,
+        &[("grants.images", "*"), ("grants.port-ranges", "1-65535")],
+        expect![[r#"
         nothing
         - 'workloads' is not granted to this plugin (granted: none). Whoever operates the gateway can allow it: services.widgets.grants.workloads
         - 'ports' is not granted to this plugin (granted: none). Whoever operates the gateway can allow it: services.widgets.grants.ports
         - 'resp' is not granted to this plugin (granted: none). Whoever operates the gateway can allow it: services.widgets.grants.resp
         - 'ingress' is not granted to this plugin (granted: none). Whoever operates the gateway can allow it: services.widgets.grants.ingress
         - 'transfers' is not granted to this plugin (granted: none). Whoever operates the gateway can allow it: services.widgets.grants.transfers
-    "#]]);
-    check(&none, &[("grants.workloads", "true"), ("grants.ports", "true"), ("grants.resp", "true")], expect![[r#"
+    "#]],
+    );
+    check(
+        &none,
+        &[("grants.workloads", "true"), ("grants.ports", "true"), ("grants.resp", "true")],
+        expect![[r#"
         workloads: images contoso/widget:*, contoso/gadget:1; programs widget-server; 3 at most; 67108864 bytes of memory each
         ports: 7000-7009, 9000
         resp
         - 'ingress' is not granted to this plugin (granted: workloads, ports, resp). Whoever operates the gateway can allow it: services.widgets.grants.ingress
         - 'transfers' is not granted to this plugin (granted: workloads, ports, resp). Whoever operates the gateway can allow it: services.widgets.grants.transfers
-    "#]]);
+    "#]],
+    );
     check(
         &none,
         &[
@@ -137,44 +149,64 @@ fn without_a_default_only_what_a_switch_allows_is_granted() {
 #[test]
 fn by_default_is_granted_what_the_first_asked_for_and_a_switch_refuses_or_allows_more() {
     let first = Grants::asked(&manifest(json!({ "workloads": { "images": ["contoso/widget:*"] } })), &values(&[]));
-    check(&first, &[], expect![[r#"
+    check(
+        &first,
+        &[],
+        expect![[r#"
         workloads: images contoso/widget:*; programs widget-server
         - 'ports' is not granted to this plugin (granted: workloads). Whoever operates the gateway can allow it: services.widgets.grants.ports
         - 'resp' is not granted to this plugin (granted: workloads). Whoever operates the gateway can allow it: services.widgets.grants.resp
         - 'ingress' is not granted to this plugin (granted: workloads). Whoever operates the gateway can allow it: services.widgets.grants.ingress
         - 'transfers' is not granted to this plugin (granted: workloads). Whoever operates the gateway can allow it: services.widgets.grants.transfers
         - the image 'contoso/gadget:1' is not granted to this plugin (granted: contoso/widget:*). Whoever operates the gateway can allow it: services.widgets.grants.images
-    "#]]);
-    check(&first, &[("grants.workloads", "")], expect![[r#"
+    "#]],
+    );
+    check(
+        &first,
+        &[("grants.workloads", "")],
+        expect![[r#"
         workloads: images contoso/widget:*; programs widget-server
         - 'ports' is not granted to this plugin (granted: workloads). Whoever operates the gateway can allow it: services.widgets.grants.ports
         - 'resp' is not granted to this plugin (granted: workloads). Whoever operates the gateway can allow it: services.widgets.grants.resp
         - 'ingress' is not granted to this plugin (granted: workloads). Whoever operates the gateway can allow it: services.widgets.grants.ingress
         - 'transfers' is not granted to this plugin (granted: workloads). Whoever operates the gateway can allow it: services.widgets.grants.transfers
         - the image 'contoso/gadget:1' is not granted to this plugin (granted: contoso/widget:*). Whoever operates the gateway can allow it: services.widgets.grants.images
-    "#]]);
-    check(&first, &[("grants.workloads", "false")], expect![[r#"
+    "#]],
+    );
+    check(
+        &first,
+        &[("grants.workloads", "false")],
+        expect![[r#"
         nothing
         - 'workloads' is not granted to this plugin (granted: none). Whoever operates the gateway can allow it: services.widgets.grants.workloads
         - 'ports' is not granted to this plugin (granted: none). Whoever operates the gateway can allow it: services.widgets.grants.ports
         - 'resp' is not granted to this plugin (granted: none). Whoever operates the gateway can allow it: services.widgets.grants.resp
         - 'ingress' is not granted to this plugin (granted: none). Whoever operates the gateway can allow it: services.widgets.grants.ingress
         - 'transfers' is not granted to this plugin (granted: none). Whoever operates the gateway can allow it: services.widgets.grants.transfers
-    "#]]);
-    check(&first, &[("grants.workloads", "true"), ("grants.resp", "true")], expect![[r#"
+    "#]],
+    );
+    check(
+        &first,
+        &[("grants.workloads", "true"), ("grants.resp", "true")],
+        expect![[r#"
         workloads: images contoso/widget:*, contoso/gadget:1; programs widget-server; 3 at most; 67108864 bytes of memory each
         resp
         - 'ports' is not granted to this plugin (granted: workloads, resp). Whoever operates the gateway can allow it: services.widgets.grants.ports
         - 'ingress' is not granted to this plugin (granted: workloads, resp). Whoever operates the gateway can allow it: services.widgets.grants.ingress
         - 'transfers' is not granted to this plugin (granted: workloads, resp). Whoever operates the gateway can allow it: services.widgets.grants.transfers
-    "#]]);
-    check(&first, &[("grants.images", "contoso/*")], expect![[r#"
+    "#]],
+    );
+    check(
+        &first,
+        &[("grants.images", "contoso/*")],
+        expect![[r#"
         workloads: images contoso/*; programs widget-server
         - 'ports' is not granted to this plugin (granted: workloads). Whoever operates the gateway can allow it: services.widgets.grants.ports
         - 'resp' is not granted to this plugin (granted: workloads). Whoever operates the gateway can allow it: services.widgets.grants.resp
         - 'ingress' is not granted to this plugin (granted: workloads). Whoever operates the gateway can allow it: services.widgets.grants.ingress
         - 'transfers' is not granted to this plugin (granted: workloads). Whoever operates the gateway can allow it: services.widgets.grants.transfers
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
