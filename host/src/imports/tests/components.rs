@@ -53,7 +53,12 @@ async fn a_component_imports_and_asks_for_what_its_features_say() {
     }
     let bundled = loaded(bundled()[0]).await;
     let _ = writeln!(told, "bundled: {}", imports_of(&bundled));
-    expect![[""]].assert_eq(&told);
+    expect![[r#"
+        [] imports types resources settings log; asks for []
+        [ports,resp] imports types resources ports resp settings log; asks for ["ports: 18400-18409", "resp"]
+        [workloads,ports,resp,ingress,transfers] imports types resources workloads ports resp ingress transfers settings log; asks for ["workloads: images contoso/kiosk:*; programs kiosk-server; 2 at most; 67108864 bytes of memory each", "ports: 18400-18409", "resp", "ingress", "transfers"]
+        bundled: types resources workloads ports resp ingress transfers settings log
+    "#]].assert_eq(&told);
 }
 
 /// What became of each of its imports in one `reconcile`.
@@ -87,8 +92,18 @@ async fn what_is_not_built_in_and_what_is_not_granted_are_faults_and_never_traps
     let some = [("grants.workloads", "true"), ("grants.programs", "other-server"), ("grants.ingress", "true")];
     let values = some.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     let granted = Grants::read(revision.manifest(), &values, &Grants::none("kiosk"));
-    expect![[""]].assert_eq(&outcomes(&revision, granted).await);
+    expect![[r#"
+        workloads: NotGranted: the program 'kiosk-server' is not granted to this plugin (granted: other-server). Whoever operates the gateway can allow it: services.kiosk.grants.programs
+        ports: NotGranted: the plugin is built without the feature 'ports' of floci-az-sdk. Turn it on in the plugin's Cargo.toml, and build it again
+        resp: NotGranted: 'resp' is not granted to this plugin (granted: workloads, ingress). Whoever operates the gateway can allow it: services.kiosk.grants.resp
+        ingress: ()
+        transfers: NotGranted: the plugin is built without the feature 'transfers' of floci-az-sdk. Turn it on in the plugin's Cargo.toml, and build it again
+    "#]].assert_eq(&outcomes(&revision, granted).await);
 
     let refused = Grants::none("kiosk").check_imports(revision.imports().iter().map(String::as_str)).unwrap_err();
-    expect![[""]].assert_eq(&refused.to_string());
+    expect![[r#"
+        it imports workloads, resp, ingress, which the service kiosk is not granted (granted: nothing). To allow it, write into floci-az.yml:
+            floci-az.services.kiosk.grants.workloads: true
+            floci-az.services.kiosk.grants.resp: true
+            floci-az.services.kiosk.grants.ingress: true"#]].assert_eq(&refused.to_string());
 }

@@ -90,7 +90,30 @@ async fn check(subject: &str, owner: &str, grants: Grants, expected: Expect) {
 
 #[tokio::test]
 async fn its_own_resource_is_a_plugins_to_act_on() {
-    check(OVEN, OVEN, everything("bakery"), expect![[""]]).await;
+    check(
+        OVEN,
+        OVEN,
+        everything("bakery"),
+        expect![[r#"
+        resources.get: ok
+        resources.children: ok
+        resources.named: ok
+        resources.wake: ok
+        workloads.ensure: RuntimeUnavailable
+        workloads.inspect: ok
+        workloads.restart: RuntimeUnavailable
+        workloads.remove: ok
+        workloads.logs: RuntimeUnavailable
+        ports.allocate: ok
+        ports.release: ok
+        resp.execute: WorkloadNotFound
+        ingress.publish: ok
+        ingress.withdraw: ok
+        transfers.send: TransferRefused
+        transfers.fetch: TransferRefused
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -107,12 +130,58 @@ async fn another_plugins_resources_are_not_even_looked_at() {
 
 #[tokio::test]
 async fn other_resources_of_its_own_can_be_looked_at_and_not_changed() {
-    check(OVEN, &OVEN.replace("first", "second"), everything("bakery"), expect![[""]]).await;
+    check(
+        OVEN,
+        &OVEN.replace("first", "second"),
+        everything("bakery"),
+        expect![[r#"
+        resources.get: ok
+        resources.children: ok
+        resources.named: ok
+        resources.wake: ok
+        workloads.ensure: NotGranted
+        workloads.inspect: ok
+        workloads.restart: NotGranted
+        workloads.remove: NotGranted
+        workloads.logs: NotGranted
+        ports.allocate: NotGranted
+        ports.release: NotGranted
+        resp.execute: WorkloadNotFound
+        ingress.publish: NotGranted
+        ingress.withdraw: NotGranted
+        transfers.send: NotGranted
+        transfers.fetch: NotGranted
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn without_a_grant_there_is_nothing_but_to_look_at_resources_and_to_take_away() {
-    check(OVEN, OVEN, Grants::none("bakery"), expect![[""]]).await;
+    check(
+        OVEN,
+        OVEN,
+        Grants::none("bakery"),
+        expect![[r#"
+        resources.get: ok
+        resources.children: ok
+        resources.named: ok
+        resources.wake: ok
+        workloads.ensure: NotGranted
+        workloads.inspect: NotGranted
+        workloads.restart: NotGranted
+        workloads.remove: ok
+        workloads.logs: NotGranted
+        ports.allocate: NotGranted
+        ports.release: ok
+        resp.execute: NotGranted
+        ingress.publish: NotGranted
+        ingress.withdraw: ok
+        transfers.send: NotGranted
+        transfers.fetch: NotGranted
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
