@@ -32,6 +32,7 @@ mod core;
 mod faults;
 mod fuzz;
 mod gateway;
+mod grants;
 mod lifecycle;
 mod login;
 mod nodes;

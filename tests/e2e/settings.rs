@@ -17,13 +17,25 @@ fn what_is_not_understood_stops_the_start() {
         ("FLOCI_AZ_PROT", "4577", "FLOCI_AZ_PORT"),
         ("FLOCI_AZ_RUNTIME", "podman", "auto or docker or process or none"),
         ("FLOCI_AZ_SERVICES_REDIS_BASE_PORT", "0", "a port from 1 to 65535"),
-        ("FLOCI_AZ_SERVICES_KAFKA_ENABLED", "true", "redis"),
+        ("FLOCI_AZ_SERVICES_REDSI_ENABLED", "true", "FLOCI_AZ_SERVICES_REDIS_ENABLED"),
+        ("FLOCI_AZ_SERVICES_REDIS_GRANTS_PORT_RANGES", "9-7", "ports and ranges of ports"),
     ] {
         let gateway = Gateway::prepare(Runtime::None, &[(name, value)]);
         let (success, text) = start_of(&gateway, &[]);
         assert!(!success, "{name}={value} was accepted");
         assert!(text.contains(name) && text.contains(said), "{name}={value}:\n{text}");
     }
+}
+
+#[test]
+fn what_is_for_a_plugin_that_is_not_there_yet_is_told_once_and_stops_nothing() {
+    let mut gateway = Gateway::prepare(Runtime::None, &[("FLOCI_AZ_SERVICES_KAFKA_GRANTS_WORKLOADS", "true")]);
+    fs::write(gateway.folder.path().join("floci-az.yml"), "floci-az.services.widgets.grants.ports: true\n").unwrap();
+    gateway.spawn();
+    let told = "FLOCI_AZ_SERVICES_KAFKA_GRANTS_WORKLOADS, services.widgets";
+    assert_eq!(gateway.log_text().matches(told).count(), 1, "{}", gateway.log_text());
+    let (success, text) = start_of(&gateway, &["settings"]);
+    assert!(success && text.contains(told) && text.contains("services.redis.grants.port-ranges = not set"), "{text}");
 }
 
 #[test]

@@ -102,12 +102,23 @@ impl Declared {
         let (prefix, group) = fitting.unwrap_or_else(|| (VARIABLE_PREFIX.to_owned(), String::new()));
         let variables: Vec<String> = self.settings.iter().map(|setting| variable(&setting.key)).collect();
         let endings: Vec<&str> = variables.iter().filter_map(|known| known.strip_prefix(&prefix)).collect();
-        let nearest = name.strip_prefix(&prefix).and_then(|ending| nearest(ending, &endings));
-        let (expected, known) = match group.as_str() {
-            SERVICES => (Expected::Service, self.services.clone()),
-            _ => (Expected::Setting, endings.iter().map(|ending| format!("{prefix}{ending}")).collect()),
+        let ending = name.strip_prefix(&prefix).unwrap_or_default();
+        let nearest = nearest(ending, &endings);
+        let (expected, nearest, known) = match group.as_str() {
+            // Many services have settings of one name, so that alone makes no two variables near.
+            SERVICES => (Expected::Service, nearest.filter(|_| self.is_nearly_served(ending)), self.services.clone()),
+            _ => (Expected::Setting, nearest, endings.iter().map(|ending| format!("{prefix}{ending}")).collect()),
         };
         Err(Unknown { name: name.to_owned(), expected, nearest: nearest.map(|near| format!("{prefix}{near}")), known })
+    }
+
+    /// Whether the first words of a variable's ending (`REDSI_MAX_PORT`) are nearly a service's name.
+    fn is_nearly_served(&self, ending: &str) -> bool {
+        self.services.iter().any(|service| {
+            let service = service.to_ascii_uppercase().replace('-', "_");
+            let words: Vec<&str> = ending.split('_').take(service.split('_').count()).collect();
+            nearest(&words.join("_"), &[&service]).is_some()
+        })
     }
 
     fn by_key(&self, key: &str) -> Option<&Setting> {

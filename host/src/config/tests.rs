@@ -172,10 +172,15 @@ fn unknown_variables_are_told_with_the_nearest_one_or_all_of_their_group() {
 #[test]
 fn a_service_that_no_plugin_serves_is_kept_aside_unless_its_name_is_nearly_one_that_is_served() {
     let file = "floci-az:\n  services:\n    postgres:\n      port: 1\n      user: x\n    kafka:\n    vault: {}\n";
-    let variables = [("FLOCI_AZ_SERVICES_POSTGRES_PORT", "1"), ("FLOCI_AZ_SERVICES_", "")];
+    let variables = [
+        ("FLOCI_AZ_SERVICES_POSTGRES_PORT", "1"),
+        ("FLOCI_AZ_SERVICES_KAFKA_ENABLED", "1"),
+        ("FLOCI_AZ_SERVICES_", ""),
+    ];
     let settings = sources(file, &variables).resolve(&services()).unwrap();
     expect![[r#"
         FLOCI_AZ_SERVICES_
+        FLOCI_AZ_SERVICES_KAFKA_ENABLED
         FLOCI_AZ_SERVICES_POSTGRES_PORT
         services.kafka
         services.postgres"#]]
@@ -185,10 +190,9 @@ fn a_service_that_no_plugin_serves_is_kept_aside_unless_its_name_is_nearly_one_t
         "floci-az:\n  services:\n    postgres:\n      port: 1\n    cachee.enabled: true\n",
         &[("FLOCI_AZ_SERVICES_KAFKA_ENABLED", "1"), ("FLOCI_AZ_SERVICES_CACHEE_ENABLED", "1")],
         expect![[r#"
-            the settings have 3 problems:
+            the settings have 2 problems:
               floci-az.yml:5: no plugin serves services.cachee. The nearest is services.cache
               environment variable FLOCI_AZ_SERVICES_CACHEE_ENABLED: no plugin serves this service. The nearest is FLOCI_AZ_SERVICES_CACHE_ENABLED
-              environment variable FLOCI_AZ_SERVICES_KAFKA_ENABLED: no plugin serves this service. The nearest is FLOCI_AZ_SERVICES_CACHE_ENABLED
             `floci-az settings` prints every setting with its effect and an example
         "#]],
     );

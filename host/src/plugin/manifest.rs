@@ -280,4 +280,36 @@ mod tests {
             assert!(found.as_ref().is_err_and(|found| found.contains(text)), "{keys:?}: {found:?}");
         }
     }
+
+    #[test]
+    fn what_is_asked_for_is_something_with_the_settings_at_their_defaults() {
+        let setting = |key: &str, default: &str| json!({ "key": key, "kind": "text", "default": default, "effect": "", "tradeOff": "", "example": "" });
+        let settings = json!([setting("first", "7000"), setting("last", "7009"), setting("image", "")]);
+        let images = |image: &str| json!({ "workloads": { "images": [image] } });
+        let ports = |range: &str| json!({ "ports": [range] });
+        for (wants, refused) in [
+            (json!({}), None),
+            (images("contoso/oven:*"), None),
+            (images("${image}"), None),
+            (ports("${first}-${last}"), None),
+            (json!({ "workloads": { "memory": "2gb", "count": 3 }, "resp": true }), None),
+            (images("${colour}"), Some("'${colour}', and the setting 'colour' is not declared")),
+            (images("a*b"), Some("the image 'a*b', which has to be a name")),
+            (images("a,b"), Some("the image 'a,b', which has to be a name")),
+            (ports("${last}-${first}"), Some("the ports '${last}-${first}', which has to be a port or a range")),
+            (ports("http"), Some("the ports 'http', which has to be a port or a range")),
+            (json!({ "workloads": { "memory": "lots" } }), Some("workloads of 'lots', which has to be a size")),
+        ] {
+            let found = check(&manifest(json!({}), json!({ "settings": settings, "wants": wants })));
+            match refused {
+                None => assert_eq!(found, Ok(()), "{wants}"),
+                Some(text) => assert!(found.as_ref().is_err_and(|f| f.contains(text)), "{wants}: {found:?}"),
+            }
+        }
+        for key in ["grants.ports", "limits", "limits.memory"] {
+            let found = check(&manifest(json!({}), json!({ "settings": [setting(key, "x")] })));
+            assert!(found.as_ref().is_err_and(|found| found.contains("is one of the gateway's")), "{key}: {found:?}");
+        }
+        assert_eq!(check(&manifest(json!({}), json!({ "settings": [setting("grantsmanship", "x")] }))), Ok(()));
+    }
 }

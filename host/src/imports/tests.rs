@@ -1,1 +1,0 @@
-//! What a plugin may not, at each import.
