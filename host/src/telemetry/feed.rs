@@ -34,6 +34,8 @@ pub(super) struct Feed {
     /// The id of the newest event, or that before the first.
     newest: watch::Sender<u64>,
     places: Arc<Semaphore>,
+    /// [`HEARTBEAT`], but in tests.
+    heartbeat: Duration,
 }
 
 #[derive(Debug)]
@@ -134,7 +136,12 @@ impl Feed {
     pub(super) fn new(start: Timestamp) -> Feed {
         let newest = u64::try_from(start.as_millisecond()).unwrap_or_default();
         let ring = Mutex::new(Ring { frames: VecDeque::new(), newest });
-        Feed { ring, newest: watch::Sender::new(newest), places: Arc::new(Semaphore::new(LISTENERS)) }
+        Feed {
+            ring,
+            newest: watch::Sender::new(newest),
+            places: Arc::new(Semaphore::new(LISTENERS)),
+            heartbeat: HEARTBEAT,
+        }
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -234,7 +241,7 @@ impl Listener {
                 _ = self.closing.wait_for(|closing| *closing) => return None,
                 // The feed is kept by this listener, so there is always a sender.
                 _ = self.news.changed() => {}
-                () = tokio::time::sleep(HEARTBEAT) => return Some(": still here\n\n".to_owned()),
+                () = tokio::time::sleep(self.feed.heartbeat) => return Some(": still here\n\n".to_owned()),
             }
         }
     }
@@ -261,7 +268,11 @@ mod tests {
 
     impl Scene {
         fn new() -> Scene {
-            let feed = Feed::new(Timestamp::from_millisecond(100).unwrap());
+            Scene::with_heartbeat(HEARTBEAT)
+        }
+
+        fn with_heartbeat(heartbeat: Duration) -> Scene {
+            let feed = Feed { heartbeat, ..Feed::new(Timestamp::from_millisecond(100).unwrap()) };
             Scene { feed: Arc::new(feed), close: watch::Sender::new(false) }
         }
 
@@ -330,22 +341,34 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_listener_follows_until_the_gateway_ends() {
-        let scene = Scene::new();
+        let scene = Scene::with_heartbeat(Duration::from_millis(1));
         scene.publish(names(1));
         let mut listener = scene.listen(None);
         assert_eq!(next(&mut listener).await.as_deref(), Some(": floci-az\n\n"));
         assert_eq!(ids(&next(&mut listener).await.unwrap()), [101]);
-        // The clock stands still but for what is waited for.
         assert_eq!(next(&mut listener).await.as_deref(), Some(": still here\n\n"));
         scene.publish(names(2));
         assert_eq!(ids(&next(&mut listener).await.unwrap()), [102, 103]);
         scene.close.send_replace(true);
-        assert_eq!(next(&mut listener).await, None);
+        while let Some(text) = next(&mut listener).await {
+            assert_eq!(text, ": still here\n\n");
+        }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
+    async fn a_listener_that_waits_is_woken() {
+        let scene = Scene::new();
+        let mut listener = scene.listen(None);
+        next(&mut listener).await;
+        let waiting = tokio::spawn(async move { next(&mut listener).await });
+        tokio::task::yield_now().await;
+        scene.publish(names(1));
+        assert_eq!(ids(&waiting.await.unwrap().unwrap()), [101]);
+    }
+
+    #[tokio::test]
     async fn a_slow_listener_is_told_and_let_go() {
         let scene = Scene::new();
         scene.publish(names(1));
