@@ -30,6 +30,7 @@ mod clients;
 mod conformance;
 mod core;
 mod faults;
+mod fixture;
 mod fuzz;
 mod gateway;
 mod lifecycle;
