@@ -27,7 +27,7 @@ use crate::identity::Identity;
 use crate::identity::ca::{CertificateError, Certificates, Names, OldestTls};
 use crate::imports::Lender;
 use crate::ingress::{Ingress, IngressError, Shared};
-use crate::plugin::{Compiled, Engine, LoadError, Plugins, bundled, suffixes};
+use crate::plugin::{Bounds, Compiled, Engine, LoadError, Plugins, bundled, suffixes};
 use crate::ports::Ports;
 use crate::reconcile::Reconciler;
 use crate::runtime::{Picked, Runtime, RuntimeError, WorkloadKey};
@@ -100,6 +100,11 @@ pub struct Gateway {
 
 impl Gateway {
     pub async fn start(sources: &Sources) -> Result<Gateway, StartError> {
+        Gateway::start_with(sources, bundled()).await
+    }
+
+    /// With these components in place of those that are part of the binary.
+    pub async fn start_with(sources: &Sources, components: &[&[u8]]) -> Result<Gateway, StartError> {
         let gateway = sources.gateway()?;
         let address = SocketAddr::new(gateway.bind_address, gateway.port);
         let bind = |reason| StartError::Bind { address, reason };
@@ -110,8 +115,11 @@ impl Gateway {
         let certificates = certificates(&gateway, &folders)?;
         let tls = certificates.as_ref().map(|certificates| certificates.server_config(&PROTOCOLS, OldestTls::V12));
 
-        let plugins = Plugins::load(&Engine::new()?, &compiled(&folders), bundled()).await?;
+        let plugins = Plugins::load(&Engine::new()?, &compiled(&folders), components).await?;
         let settings = sources.resolve(&plugins.settings())?;
+        for plugin in plugins.iter() {
+            plugin.revision().bind(Bounds::read(&settings.service(plugin.service())));
+        }
         let programs: Vec<Vec<String>> =
             plugins.iter().map(|plugin| plugin.revision().manifest().programs.clone()).collect();
         let Picked { runtime, reason } =

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::limits::Limits;
 use floci_az_contract::{Action, Effect, Kind, Life, Manifest, Method, ResourceType, Tracking};
 
 /// Names below a provider that are the gateway's.
@@ -109,6 +110,9 @@ fn of_place(manifest: &Manifest, kind: &ResourceType) -> Result<(), String> {
 }
 
 fn of_settings(manifest: &Manifest) -> Result<(), String> {
+    if let Some(setting) = manifest.settings.iter().find(|setting| Limits::declares(&setting.key)) {
+        return Err(format!("the setting '{}' is one of the gateway's: every service has its own limits", setting.key));
+    }
     let invalid =
         manifest.settings.iter().find_map(|setting| Some((setting, setting.kind.parse(&setting.default).err()?)));
     match invalid {

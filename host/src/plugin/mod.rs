@@ -6,12 +6,17 @@
 mod bindings;
 mod bundled;
 mod call;
+mod captured;
 mod compiled;
+mod contained;
 mod digest;
 mod engine;
+mod limits;
 mod manifest;
+mod pace;
 mod revision;
 mod served;
+mod taken;
 
 /// The contract's types, version 0.1.
 pub mod contract {
@@ -29,9 +34,10 @@ pub mod imported {
 }
 
 pub use bundled::{bundled, suffixes};
-pub use call::CallError;
 pub use compiled::Compiled;
+pub use contained::{CallError, Contained, Places};
 pub use digest::{Digest, InvalidDigest};
 pub use engine::Engine;
+pub use limits::{Bounds, Limits, LogLimits};
 pub use revision::{LoadError, Revision};
 pub use served::{Plugin, Plugins};

@@ -5,25 +5,25 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use floci_az_contract::{Manifest, ResourceType};
 use wasmtime::Store;
 use wasmtime::component::{HasSelf, Linker};
 
 use super::bindings::{Plugin as Instance, PluginPre};
-use super::call::{self, CallError, CallState};
+use super::call::{self, CallState, Time};
 use super::compiled::Compiled;
+use super::contained::CallError;
 use super::contract::{Accepted, ActionCall, Answer, Change, Rejection, Resource, Step, View};
 use super::digest::Digest;
 use super::engine::Engine;
+use super::limits::Bounds;
 use super::manifest;
 use crate::imports::Imports;
 
-/// A function that has no side effects takes microseconds; this is for one that does not end.
-const PURE: Duration = Duration::from_secs(10);
-/// A function with side effects waits for engines and servers, each of which has a bound of its own.
-const EFFECTS: Duration = Duration::from_secs(60);
+const PURE: Time = Time::Pure;
+const EFFECTS: Time = Time::Effects;
 
 /// Why a component is not a plugin of this gateway.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,8 @@ pub enum LoadError {
         "the plugin {digest} does not fit this gateway's contract, floci:provider@0.1: {reason}. Build it with the floci-az-sdk of this gateway's version"
     )]
     Contract { digest: String, reason: String },
+    #[error("the plugin {digest} is too big: {reason}. Build it with less")]
+    TooBig { digest: String, reason: String },
     #[error("the plugin {digest} did not describe itself: {source}")]
     Describe { digest: String, source: CallError },
     #[error("the manifest of the plugin {digest} is not valid: {reason}")]
@@ -59,6 +61,8 @@ pub struct Revision {
     kinds: Vec<Arc<ResourceType>>,
     /// `Microsoft.Cache@1d3f0a...`
     label: String,
+    /// The defaults until the settings of its service are known.
+    bounds: ArcSwap<Bounds>,
 }
 
 impl fmt::Debug for Revision {
@@ -74,6 +78,7 @@ impl Revision {
         let component = compiled
             .component(engine.wasmtime(), &digest, bytes)
             .map_err(|error| LoadError::Compile { digest: short(), reason: format!("{error:#}") })?;
+        engine.fits(&component).map_err(|reason| LoadError::TooBig { digest: short(), reason })?;
         let unfit = |error: wasmtime::Error| LoadError::Contract { digest: short(), reason: format!("{error:#}") };
         let mut linker: Linker<CallState> = Linker::new(engine.wasmtime());
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(unfit)?;
@@ -81,8 +86,15 @@ impl Revision {
         let ready = linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(unfit)?;
 
         let label = format!("plugin {}", digest.short());
-        let mut revision =
-            Revision { engine: engine.clone(), ready, digest, manifest: Manifest::default(), kinds: Vec::new(), label };
+        let mut revision = Revision {
+            engine: engine.clone(),
+            ready,
+            digest,
+            manifest: Manifest::default(),
+            kinds: Vec::new(),
+            label,
+            bounds: ArcSwap::default(),
+        };
         revision.manifest = revision.describe().await?;
         revision.kinds = revision.manifest.types.iter().cloned().map(Arc::new).collect();
         revision.label = format!("{}@{}", revision.manifest.namespace, revision.digest.short());
@@ -118,6 +130,15 @@ impl Revision {
     /// Namespace and short digest, for logs and errors.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// From now on. All revisions of a plugin are given the same: its calls share their places.
+    pub fn bind(&self, bounds: Bounds) {
+        self.bounds.store(Arc::new(bounds));
+    }
+
+    pub(super) fn bounds(&self) -> Arc<Bounds> {
+        self.bounds.load_full()
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -166,7 +187,7 @@ impl Revision {
 }
 
 /// The revision that serves a namespace now.
-pub(super) type Active = arc_swap::ArcSwap<Revision>;
+pub(super) type Active = ArcSwap<Revision>;
 
 /// A revision as the first of its plugin.
 pub(super) fn active(revision: Revision) -> Active {

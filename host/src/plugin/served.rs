@@ -6,6 +6,7 @@ use floci_az_contract::{Manifest, Setting};
 
 use super::compiled::Compiled;
 use super::engine::Engine;
+use super::limits::Limits;
 use super::revision::{self, Active, LoadError, Revision};
 
 /// One namespace, and the revision that serves it now.
@@ -66,11 +67,10 @@ impl Plugins {
         self.plugins.iter().find(|plugin| plugin.namespace.eq_ignore_ascii_case(namespace))
     }
 
-    /// The settings of every service, as the manifests declare them.
+    /// The settings of every service: those that its manifest declares, and the limits.
     pub fn settings(&self) -> Vec<(String, Vec<Setting>)> {
-        self.plugins
-            .iter()
-            .map(|plugin| (plugin.service.clone(), plugin.revision().manifest().settings.clone()))
-            .collect()
+        let all =
+            |revision: &Revision| revision.manifest().settings.iter().cloned().chain(Limits::declarations()).collect();
+        self.plugins.iter().map(|plugin| (plugin.service.clone(), all(&plugin.revision()))).collect()
     }
 }
