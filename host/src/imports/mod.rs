@@ -6,6 +6,7 @@
 mod ingress;
 mod log;
 mod ports;
+mod reader;
 mod resources;
 mod resp;
 mod settings;

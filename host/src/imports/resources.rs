@@ -54,7 +54,7 @@ mod tests {
         let imports = |phase| {
             let (namespace, service) = ("Contoso.Bakery".to_owned(), "bakery".to_owned());
             let lent = Lent { lender: lender.clone(), namespace, service, phase, owner: OVEN.to_lowercase() };
-            Imports { lent: Some(lent), label: String::new(), subject: String::new(), last_error: None }
+            Imports::new(Some(lent), "", String::new())
         };
         let other = OVEN.replace("first", "Second");
         imports(Phase::Effects).wake(other.clone()).await.unwrap();

@@ -66,8 +66,8 @@ impl Limits {
             ),
             (
                 CALL,
-                number(300),
-                "Seconds that a call without side effects may take, waiting included.",
+                number(45),
+                "Seconds that a call without side effects may take: a check of a request, say.",
                 "What takes longer is stopped and answered with PluginTimedOut; a request may hang for as long.",
                 "limits.call-seconds: 30",
             ),
