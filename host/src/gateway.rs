@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use futures_util::future::join_all;
 use rustls::ServerConfig;
 use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::admin::{Admin, AdminToken, PluginAdmin, TokenError};
 use crate::arm::{
@@ -27,13 +28,13 @@ use crate::identity::Identity;
 use crate::identity::ca::{CertificateError, Certificates, Names, OldestTls};
 use crate::imports::{Lender, Tally};
 use crate::ingress::{Ingress, IngressError, Shared};
-use crate::plugin::{Compiled, Engine, Entry, LoadError, Plugins, Table as Served, bundled, suffixes};
+use crate::plugin::{Compiled, Engine, LoadError, Plugins, bundled, suffixes};
 use crate::ports::Ports;
 use crate::reconcile::Reconciler;
-use crate::rollout::{Archive, Begun, Rollout, RolloutError};
+use crate::rollout::{Archive, Begun, Rollout, RolloutError, shared_ports};
 use crate::runtime::{Picked, Runtime, RuntimeError, WorkloadKey};
 use crate::server::{Limits, PROTOCOLS, Server};
-use crate::sources::{Intake, SourceError};
+use crate::sources::{Folder, Intake, Pace, SourceError};
 use crate::state::{Batch, Contents, Store, StoreError, Table};
 use crate::telemetry::{Event, Telemetry};
 
@@ -98,6 +99,8 @@ pub struct Gateway {
     woken: mpsc::UnboundedReceiver<Key>,
     routes: Routes,
     rollout: Arc<Rollout>,
+    /// None if there is no plugins folder.
+    folder: Option<Folder>,
     intake: Arc<Intake>,
     admin_token: AdminToken,
     policy: Policy,
@@ -146,7 +149,7 @@ impl Gateway {
         let identity = Arc::new(Identity::new(gateway.auth, folders.state.as_deref(), address.port()));
         let ingress = Ingress::new(
             gateway.bind_address,
-            shared(&plugins.now()),
+            shared_ports(&plugins.now()),
             certificates.clone(),
             identity.clone(),
             runtime.clone(),
@@ -165,6 +168,15 @@ impl Gateway {
         let lender = Arc::new(lender);
         keep_runtime(&store, &lender, last_runtime).await?;
         lender.ingress.listen().await;
+        let rollout = Rollout::new(begun, sources.clone(), lender.clone());
+        let folder = match &gateway.plugins.folder {
+            Some(path) => {
+                let mut folder = Folder::open(path, intake.clone(), Pace::default())?;
+                folder.begin(&rollout).await;
+                Some(folder)
+            }
+            None => None,
+        };
         Ok(Gateway {
             server,
             certificates,
@@ -174,7 +186,8 @@ impl Gateway {
             plugins,
             intake: Arc::new(intake),
             admin_token,
-            rollout: Rollout::new(begun, sources.clone(), lender.clone()),
+            rollout,
+            folder,
             lender,
             woken,
             storage: gateway.storage,
@@ -220,6 +233,7 @@ impl Gateway {
         let renewing = certificates.map(|certificates| tokio::spawn(certificates.keep_fresh()));
         let watching = tokio::spawn(watch_workloads(lender.clone()));
         let reconciling = tokio::spawn(reconciler.run(woken, closing.clone()));
+        let installing = self.folder.map(|folder| tokio::spawn(folder.watch(self.rollout.clone(), closing.clone())));
         server
             .serve(
                 tls,
@@ -240,6 +254,9 @@ impl Gateway {
             tracing::error!(%error, "the reconcile loop broke");
         }
         watching.abort();
+        if let Some(Err(error)) = join(installing).await {
+            tracing::error!(%error, "the watch of the plugins folder broke");
+        }
         if let Some(renewing) = renewing {
             renewing.abort();
         }
@@ -286,17 +303,11 @@ impl Gateway {
     }
 }
 
-/// The ports that plugins want to share among their resources, of services that are served.
-fn shared(table: &Served) -> Vec<Shared> {
-    let mut found = Vec::new();
-    for Entry { plugin, revision } in table.iter().filter(|entry| entry.plugin.is_enabled()) {
-        for listener in &revision.manifest().listeners {
-            let port = plugin.setting(&listener.setting).and_then(|port| port.parse().ok());
-            let setting = format!("services.{}.{}", plugin.service(), listener.setting);
-            found.extend(port.map(|port| Shared { port, protocol: listener.protocol, setting }));
-        }
+async fn join(task: Option<JoinHandle<()>>) -> Option<Result<(), JoinError>> {
+    match task {
+        Some(task) => Some(task.await),
+        None => None,
     }
-    found
 }
 
 fn storage_name(storage: &Storage) -> &'static str {

@@ -37,6 +37,11 @@ pub enum Kind {
     Host,
     /// Bytes: a number with an optional `b`, `kb`, `mb` or `gb` (powers of 1024), as Redis writes them.
     Size,
+    /// A whole number from `least` to `most`, both included.
+    Number {
+        least: u32,
+        most: u32,
+    },
     /// Any text but the empty one.
     Text,
     /// Words of letters, digits, `-`, `_` and `.`, with commas between them.
@@ -81,6 +86,11 @@ impl Kind {
             Kind::Address => value.parse::<IpAddr>().ok().map(|address| address.to_string()),
             Kind::Host => parse_host(value),
             Kind::Size => parse_size(value).map(|_| value.to_ascii_lowercase()),
+            Kind::Number { least, most } => value
+                .parse::<u32>()
+                .ok()
+                .filter(|number| (least..=most).contains(&number))
+                .map(|number| number.to_string()),
             Kind::Text => Some(value.to_owned()).filter(|text| !text.is_empty()),
             Kind::Words => parse_words(value),
             Kind::Patterns => parse_patterns(value),
@@ -103,6 +113,7 @@ impl Kind {
             Kind::Address => "an IP address such as 127.0.0.1 or ::1".to_owned(),
             Kind::Host => "a host name such as gateway.test, or an IP address, without a port".to_owned(),
             Kind::Size => "a size such as 268435456, 512kb, 256mb or 1gb".to_owned(),
+            Kind::Number { least, most } => format!("a whole number from {least} to {most}"),
             Kind::Text => "a text that is not empty".to_owned(),
             Kind::Words => "words of letters, digits, '-', '_' and '.', with commas between them".to_owned(),
             Kind::Patterns => "words with commas between them, each with or without a '*' at its end".to_owned(),
@@ -309,6 +320,19 @@ mod tests {
                 "1tb" is not a size such as 268435456, 512kb, 256mb or 1gb
                 "99999999999999999999" is not a size such as 268435456, 512kb, 256mb or 1gb
                 "18446744073709551615gb" is not a size such as 268435456, 512kb, 256mb or 1gb"#]],
+        );
+        check(
+            Kind::Number { least: 1, most: 300 },
+            &["1", "300", "007", "0", "301", "-1", "1.5", "many"],
+            expect![[r#"
+                "1" is 1
+                "300" is 300
+                "007" is 7
+                "0" is not a whole number from 1 to 300
+                "301" is not a whole number from 1 to 300
+                "-1" is not a whole number from 1 to 300
+                "1.5" is not a whole number from 1 to 300
+                "many" is not a whole number from 1 to 300"#]],
         );
         check(
             Kind::OneOf(vec!["auto".into(), "docker".into()]),

@@ -41,7 +41,7 @@ pub(super) async fn act(
                     "the plugin {label} changed the resource in '{}', which its manifest says only reads",
                     action.name
                 );
-                return Err(ArmError::plugin_failed(&found));
+                return Err(ArmError::plugin_answer_invalid(&found));
             }
             reply(&served.revision, &answer, request)
         }
@@ -139,7 +139,8 @@ async fn invoke(
 }
 
 fn reply(revision: &Revision, answer: &Answer, request: &Request) -> Result<Reply, ArmError> {
-    let wrong = |what: String| ArmError::plugin_failed(&format!("the plugin {} answered {what}", revision.label()));
+    let wrong =
+        |what: String| ArmError::plugin_answer_invalid(&format!("the plugin {} answered {what}", revision.label()));
     let status = StatusCode::from_u16(answer.status).ok().filter(StatusCode::is_success);
     let status =
         status.ok_or_else(|| wrong(format!("with the status {}, which has to be 200 to 299", answer.status)))?;

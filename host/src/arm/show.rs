@@ -131,7 +131,7 @@ async fn many(
             documents.len(),
             records.len()
         );
-        return Err(ArmError::plugin_failed(&found));
+        return Err(ArmError::plugin_answer_invalid(&found));
     }
     let shown = |(record, text): (&Cow<'_, Record>, String)| {
         let document = write::document(served, &text)?;

@@ -250,11 +250,11 @@ impl Accept<'_> {
 pub(super) fn document(served: &Served, text: &str) -> Result<Map<String, Value>, ArmError> {
     match serde_json::from_str(text) {
         Ok(Value::Object(document)) => Ok(document),
-        Ok(_) => Err(ArmError::plugin_failed(&format!(
+        Ok(_) => Err(ArmError::plugin_answer_invalid(&format!(
             "the plugin {} returned a document that is no object",
             served.revision.label()
         ))),
-        Err(error) => Err(ArmError::plugin_failed(&format!(
+        Err(error) => Err(ArmError::plugin_answer_invalid(&format!(
             "the plugin {} returned a document that is no JSON: {error}",
             served.revision.label()
         ))),

@@ -442,6 +442,7 @@ fn every_declared_value_of_the_gateway_has_a_type() {
             Kind::Address => vec!["0.0.0.0".into(), "::1".into()],
             Kind::Host => vec!["gateway.test".into(), "::1".into()],
             Kind::Words => vec!["a,b".into()],
+            Kind::Number { least, most } => vec![least.to_string(), most.to_string()],
             Kind::Size | Kind::Text | Kind::Path | Kind::Patterns | Kind::Ports | Kind::Count => Vec::new(),
         };
         for value in values.iter().chain([&setting.default]) {

@@ -6,6 +6,7 @@
 mod ingress;
 mod log;
 mod ports;
+mod reader;
 mod resources;
 mod resp;
 mod settings;
@@ -22,7 +23,7 @@ use tokio::sync::mpsc;
 use crate::arm::{Inventory, Key, ResourceId};
 use crate::ingress::Ingress;
 use crate::plugin::contract::Fault;
-use crate::plugin::{Ask, Capability, Grants, NotGranted, Plugin, Revision, imported};
+use crate::plugin::{Ask, Capability, Grants, Limits, LogLimits, NotGranted, Plugin, Revision, imported};
 use crate::ports::Ports;
 use crate::runtime::{Runtime, WorkloadKey};
 
@@ -97,6 +98,7 @@ pub struct Imports {
     subject: String,
     /// The last line that the plugin logged as an error: the text of a panic, if there was one.
     last_error: Option<String>,
+    log: log::Log,
 }
 
 #[derive(Debug)]
@@ -114,7 +116,7 @@ struct Lent {
 impl Imports {
     /// Nothing but the log.
     pub fn none(label: &str) -> Imports {
-        Imports { lent: None, label: label.to_owned(), subject: String::new(), last_error: None }
+        Imports::new(None, label, String::new())
     }
 
     pub fn lend(
@@ -132,7 +134,22 @@ impl Imports {
             phase,
             owner: subject.to_string().to_lowercase(),
         };
-        Imports { lent: Some(lent), label: revision.label().to_owned(), subject: subject.to_string(), last_error: None }
+        Imports::new(Some(lent), revision.label(), subject.to_string())
+    }
+
+    fn new(lent: Option<Lent>, label: &str, subject: String) -> Imports {
+        let log = log::Log::bound(Limits::default().log);
+        Imports { lent, label: label.to_owned(), subject, last_error: None, log }
+    }
+
+    /// How much the call may write to the log.
+    pub fn bound_log(&mut self, limits: LogLimits) {
+        self.log = log::Log::bound(limits);
+    }
+
+    /// Lines that were left out of the log.
+    pub fn dropped_lines(&self) -> usize {
+        self.log.dropped()
     }
 
     pub fn last_error(&self) -> Option<&str> {

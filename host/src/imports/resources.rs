@@ -82,7 +82,7 @@ mod tests {
             let plugin = Arc::new(Plugin::new(&manifest));
             let (grants, owner) = (Arc::new(Grants::none("bakery")), OVEN.to_lowercase());
             let lent = Lent { lender: lender.clone(), plugin, grants, revision: None, phase, owner };
-            Imports { lent: Some(lent), label: String::new(), subject: String::new(), last_error: None }
+            Imports::new(Some(lent), "", String::new())
         };
         let other = OVEN.replace("first", "Second");
         imports(Phase::Effects).wake(other.clone()).await.unwrap();

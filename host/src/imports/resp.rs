@@ -1,25 +1,30 @@
 //! Redis commands to the plugin's own workloads.
 //!
-//! One connection for each call, closed at its end; every step has a time limit, so a server that hangs costs the
-//! plugin its call and nobody else anything. A reply of an aggregate type is turned into JSON.
+//! One connection for each call, closed at its end or when the call is dropped; every step has a time limit, so a server
+//! that hangs costs the plugin its call and nobody else anything, and so have the replies. A reply of an aggregate type is
+//! turned into JSON.
 
+use std::future::pending;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError, Value,
-};
+use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError, Value};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
+use super::reader::Limited;
 use super::{Imports, fault};
 use crate::plugin::Capability;
 use crate::plugin::contract::Fault;
 use crate::plugin::imported::resp::{Credentials, Endpoint, Host, Reply};
 use crate::runtime::WorkloadState;
 
-/// For the connection and the login together: servers are on this machine.
+/// For the connection: servers are on this machine.
 const CONNECT: Duration = Duration::from_secs(2);
 /// For the replies. A server that is asked to save its data may take seconds.
 const REPLY: Duration = Duration::from_secs(10);
+/// Bytes of all replies of one call: as much as a plugin has memory for, by default. They are held here meanwhile.
+const MOST_REPLIED: usize = 64 << 20;
 /// Commands in one call.
 const MOST_COMMANDS: usize = 1_000;
 
@@ -57,31 +62,58 @@ impl Host for Imports {
         if !matches!(workload.state, WorkloadState::Running { .. }) {
             return Err(fault("ConnectionFailed", format!("the workload '{}' is not running", endpoint.workload)));
         }
-        let mut connection = connect(&workload.host, port, credentials).await?;
-        match commands.as_slice() {
-            [one] => Ok(vec![run(&mut connection, one).await?]),
-            many => run_all(&mut connection, many).await,
-        }
+        converse(&workload.host, port, credentials, &commands).await
     }
 }
 
-async fn connect(host: &str, port: u16, credentials: Option<Credentials>) -> Result<MultiplexedConnection, Fault> {
+/// One connection, from its beginning to its end.
+async fn converse(
+    host: &str,
+    port: u16,
+    credentials: Option<Credentials>,
+    commands: &[Vec<Vec<u8>>],
+) -> Result<Vec<Reply>, Fault> {
     let failed = |text: String| fault("ConnectionFailed", format!("{host}:{port}: {text}"));
-    let broken = |error: RedisError| failed(text(&error));
+    let late = |_| failed(format!("it did not accept within {} s", CONNECT.as_secs()));
+    let stream = timeout(CONNECT, TcpStream::connect((host, port))).await.map_err(late)?;
+    let stream = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
+    let stream = Limited::new(stream.map_err(|error| failed(error.to_string()))?, MOST_REPLIED);
     let plain = RedisConnectionInfo::default().set_skip_set_lib_name();
-    let address =
-        ConnectionAddr::Tcp(host.to_owned(), port).into_connection_info().map_err(broken)?.set_redis_settings(plain);
-    let limits = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(REPLY));
-    let client = Client::open(address).map_err(broken)?;
-    let mut connection = client.get_multiplexed_async_connection_with_config(&limits).await.map_err(broken)?;
-    let Some(Credentials { user, password }) = credentials else { return Ok(connection) };
-    // By hand: the library takes every refusal for a wrong password, also that of a server which has no place left.
-    match run(&mut connection, &[b"AUTH".to_vec(), user.into_bytes(), password.into_bytes()]).await? {
+    let limits = AsyncConnectionConfig::new().set_response_timeout(Some(REPLY));
+    let making = timeout(CONNECT, MultiplexedConnection::new_with_config(&plain, stream, limits));
+    let (connection, driving) = making.await.map_err(late)?.map_err(|error| failed(text(&error)))?;
+    // Read and written in this task: what is dropped with the call is over with it. Who asks sees the connection end.
+    tokio::select! {
+        replies = ask(connection, credentials, commands) => replies,
+        never = async { driving.await; pending().await } => never,
+    }
+}
+
+async fn ask(
+    mut connection: MultiplexedConnection,
+    credentials: Option<Credentials>,
+    commands: &[Vec<Vec<u8>>],
+) -> Result<Vec<Reply>, Fault> {
+    if let Some(credentials) = credentials {
+        login(&mut connection, credentials).await?;
+    }
+    match commands {
+        [one] => Ok(vec![run(&mut connection, one).await?]),
+        many => run_all(&mut connection, many).await,
+    }
+}
+
+/// By hand: the library takes every refusal for a wrong password, also that of a server which has no place left.
+async fn login(
+    connection: &mut MultiplexedConnection,
+    Credentials { user, password }: Credentials,
+) -> Result<(), Fault> {
+    match run(connection, &[b"AUTH".to_vec(), user.into_bytes(), password.into_bytes()]).await? {
         Reply::Error(text) if ["WRONGPASS", "NOAUTH", "NOPERM"].iter().any(|code| text.starts_with(code)) => {
             Err(fault("AuthenticationFailed", text))
         }
-        Reply::Error(text) => Err(failed(text)),
-        _ => Ok(connection),
+        Reply::Error(text) => Err(fault("ConnectionFailed", text)),
+        _ => Ok(()),
     }
 }
 

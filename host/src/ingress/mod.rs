@@ -97,7 +97,7 @@ struct Core {
 pub struct Ingress {
     core: Arc<Core>,
     address: IpAddr,
-    shared: Vec<Shared>,
+    shared: ArcSwap<Vec<Shared>>,
     certificates: Option<Arc<Certificates>>,
     identity: Arc<Identity>,
     workers: std::sync::Mutex<Option<Arc<Workers>>>,
@@ -132,7 +132,7 @@ impl Ingress {
         Ok(Ingress {
             core,
             address,
-            shared,
+            shared: ArcSwap::from_pointee(shared),
             certificates,
             identity,
             workers: std::sync::Mutex::new(Some(Arc::new(workers))),
@@ -143,21 +143,27 @@ impl Ingress {
     /// Listens on the shared ports. One that cannot be had is tried again when a route for it is published.
     pub async fn listen(&self) {
         let mut listeners = self.listeners.lock().await;
-        for shared in &self.shared {
+        for shared in self.shared.load().iter() {
             if let Err(error) = self.bind(&mut listeners, shared.port).await {
                 tracing::warn!("{error}");
             }
         }
     }
 
+    /// These are the shared ports from now on. One that was shared is listened on until the gateway ends.
+    pub async fn share(&self, shared: Vec<Shared>) {
+        self.shared.store(Arc::new(shared));
+        self.listen().await;
+    }
+
     /// The shared ports that are listened on.
     pub async fn listening(&self) -> Vec<Shared> {
         let listeners = self.listeners.lock().await;
-        self.shared.iter().filter(|shared| listeners.contains_key(&shared.port)).cloned().collect()
+        self.shared.load().iter().filter(|shared| listeners.contains_key(&shared.port)).cloned().collect()
     }
 
-    fn shared(&self, port: u16) -> Option<&Shared> {
-        self.shared.iter().find(|shared| shared.port == port)
+    fn shared(&self, port: u16) -> Option<Shared> {
+        self.shared.load().iter().find(|shared| shared.port == port).cloned()
     }
 
     fn is_shared(&self, port: u16) -> bool {
@@ -167,7 +173,7 @@ impl Ingress {
     /// Whether a port is shared among the resources of a service.
     pub fn is_shared_by(&self, service: &str, port: u16) -> bool {
         let group = format!("services.{service}.");
-        self.shared.iter().any(|shared| shared.port == port && shared.setting.starts_with(&group))
+        self.shared.load().iter().any(|shared| shared.port == port && shared.setting.starts_with(&group))
     }
 
     /// Makes this the route of `owner`. What is refused changes nothing.
@@ -238,7 +244,7 @@ impl Ingress {
 
     async fn ready(&self, owner: &str, route: Route, before: Option<&Published>) -> Result<Published, IngressError> {
         for (port, entry) in &route.entries {
-            table::check(*port, entry, self.shared(*port))?;
+            table::check(*port, entry, self.shared(*port).as_ref())?;
         }
         let logins = match route.tokens.is_empty() {
             true => None,
@@ -257,7 +263,7 @@ impl Ingress {
         }
         let workers = self.workers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let Some(workers) = workers else { return Ok(false) };
-        let door = Door { port, shared: shared.map(|shared| shared.protocol) };
+        let door = Door { port, shared: shared.as_ref().map(|shared| shared.protocol) };
         let listener = Listener::bind(self.address, door, workers).await.map_err(|reason| {
             let setting = shared.map(|shared| shared.setting.clone());
             IngressError::PortInUse { port, address: self.address, setting, reason }

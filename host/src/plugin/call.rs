@@ -1,44 +1,54 @@
 //! One call of one exported function, on an instance of its own that is thrown away afterwards.
 //!
-//! So nothing that a call leaves behind (a trap, a timeout, a dropped request, memory) reaches the next one. Bounds:
-//! wall-clock time per call, memory summed over the instance, bytes and handles per call of an import, bytes of
-//! captured stderr.
+//! So nothing that a call leaves behind (a trap, a timeout, a dropped request, memory) reaches the next one: there is no
+//! instance that could be poisoned. Bounds: [`Limits`] for each call and plugin, [`super::engine`] for all of them. A
+//! call first waits for a place of its plugin, then for one of the gateway, so that a plugin whose calls hang has only its
+//! own to lose.
+//!
+//! Cancel safe: a future that is dropped drops the instance and the import that it is in.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
+use wasmtime::Store;
 use wasmtime::component::ResourceTable;
-use wasmtime::{ResourceLimiter, Store};
-use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
+use super::captured::Captured;
+use super::contained::{self, CallError, Contained, Places};
+use super::engine::Engine;
+use super::limits::{Bounds, Limits, PLACES};
+use super::pace::Pace;
 use super::report::{self, Report, Verdict};
 use super::revision::Revision;
+use super::taken::Taken;
 use crate::imports::Imports;
 
-/// Memory of one instance, in bytes, summed over its linear memories. A redis call touches less than 2 MiB.
-const MEMORY: usize = 64 << 20;
-/// Elements of one table.
-const TABLE_ELEMENTS: usize = 20_000;
-/// Bytes that one call of an import may make the gateway copy: more than the largest request (4 MiB), twice.
-const COPIED: usize = 9 << 20;
-/// Handles that an instance may hold; a plugin needs those of its streams.
-const HANDLES: usize = 1_000;
-/// Bytes of stderr that a call may write; beyond that, writing fails.
-const STDERR: usize = 1 << 20;
-/// For a place in the pool.
+/// For a place. Less than a client waits for an answer.
 const PLACE: Duration = Duration::from_secs(10);
+/// Characters of stderr that explain a trap.
+const LAST_WORDS: usize = 500;
 
-/// Why a call did not return.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
-    #[error("the plugin {plugin} did not answer '{function}' within {} s and was stopped", limit.as_secs())]
-    TimedOut { plugin: String, function: &'static str, limit: Duration },
-    #[error("the plugin {plugin} was not called: {} s went by without a place for another call", limit.as_secs())]
-    Saturated { plugin: String, limit: Duration },
-    #[error("the plugin {plugin} failed in '{function}': {reason}")]
-    Failed { plugin: String, function: &'static str, reason: String },
+/// Which time limit a function has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Time {
+    /// It has no side effects.
+    Pure,
+    Effects,
+    /// It has none either, and is made in the middle of other calls of the plugin: it takes no place of the plugin's own,
+    /// for which those would have to end first.
+    Conversion,
+}
+
+impl Time {
+    fn limit(self, limits: &Limits) -> (Duration, &'static str) {
+        match self {
+            Time::Pure | Time::Conversion => (limits.call, "limits.call-seconds"),
+            Time::Effects => (limits.effect, "limits.effect-seconds"),
+        }
+    }
 }
 
 /// What a store holds for one call.
@@ -46,46 +56,32 @@ pub(super) struct CallState {
     imports: Imports,
     wasi: WasiCtx,
     table: ResourceTable,
-    stderr: MemoryOutputPipe,
-    memory: Memory,
+    stderr: Captured,
+    taken: Taken,
+    pace: Pace,
 }
 
 impl CallState {
-    fn new(imports: Imports) -> CallState {
-        let stderr = MemoryOutputPipe::new(STDERR);
+    fn new(mut imports: Imports, engine: &Engine, limits: &Limits) -> CallState {
+        imports.bound_log(limits.log);
+        let stderr = Captured::at_most(limits.log.bytes);
         // The default is what is wanted: no files, no environment, no arguments, no network.
         let wasi = WasiCtxBuilder::new().stderr(stderr.clone()).build();
-        CallState { imports, wasi, table: ResourceTable::new(), stderr, memory: Memory { left: MEMORY } }
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
+        CallState { imports, wasi, table, stderr, taken: Taken::at_most(limits.memory), pace: engine.pace() }
     }
 
     pub(super) fn imports(&mut self) -> &mut Imports {
+        self.pace.asks();
         &mut self.imports
     }
 }
 
 impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.pace.asks();
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
-    }
-}
-
-/// What is left of an instance's memory, over all its linear memories.
-struct Memory {
-    left: usize,
-}
-
-impl ResourceLimiter for Memory {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let more = desired.saturating_sub(current);
-        let granted = more <= self.left;
-        if granted {
-            self.left -= more;
-        }
-        Ok(granted)
-    }
-
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
     }
 }
 
@@ -93,7 +89,7 @@ impl ResourceLimiter for Memory {
 pub(super) async fn call<R, F>(
     revision: &Revision,
     function: &'static str,
-    limit: Duration,
+    time: Time,
     imports: Imports,
     call: F,
 ) -> Result<R, CallError>
@@ -102,13 +98,13 @@ where
     F: AsyncFnOnce(&mut Store<CallState>, &super::bindings::Plugin) -> wasmtime::Result<R>,
 {
     let span = tracing::debug_span!("call", function, plugin = revision.label());
-    placed(revision, function, limit, imports, call).instrument(span).await
+    placed(revision, function, time, imports, call).instrument(span).await
 }
 
 async fn placed<R, F>(
     revision: &Revision,
     function: &'static str,
-    limit: Duration,
+    time: Time,
     imports: Imports,
     call: F,
 ) -> Result<R, CallError>
@@ -116,44 +112,97 @@ where
     R: Verdict,
     F: AsyncFnOnce(&mut Store<CallState>, &super::bindings::Plugin) -> wasmtime::Result<R>,
 {
-    let plugin = revision.label();
-    let failed = |reason: String| CallError::Failed { plugin: plugin.to_owned(), function, reason };
-    let place = within(PLACE, revision.engine().place()).await;
-    let Some(_place) = place.flatten() else {
-        report::saturated(revision, function, PLACE);
-        return Err(CallError::Saturated { plugin: plugin.to_owned(), limit: PLACE });
-    };
-    let report = Report::begin(revision, function);
-    let mut store = Store::new(revision.engine().wasmtime(), CallState::new(imports));
-    store.limiter(|state| &mut state.memory);
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_async_yield_and_update(1);
-    store.set_hostcall_fuel(COPIED);
-    store.set_max_component_handles(HANDLES);
-
-    let outcome = within(limit, async {
-        let instance = revision.instantiate(&mut store).await?;
-        call(&mut store, &instance).await
-    })
-    .await;
-    let state = store.into_data();
-    let stderr = state.stderr.contents();
-    if !stderr.is_empty() {
-        tracing::debug!(plugin, function, "stderr: {}", String::from_utf8_lossy(&stderr).trim_end());
-    }
-    let memory = MEMORY.saturating_sub(state.memory.left);
-    let outcome = match outcome {
-        Some(Ok(result)) => Ok(result),
-        Some(Err(error)) => {
-            let said = state.imports.last_error().map(|text| format!("; its last error was: {text}"));
-            // The first line is the cause; the rest is where in the component it was.
-            let trap = format!("{:#}", error.root_cause());
-            Err(failed(format!("{trap}{}", said.unwrap_or_default())))
+    let started = Instant::now();
+    let bounds = revision.bounds();
+    let error = |how| CallError { plugin: revision.label().to_owned(), function, how };
+    let outcome = match place(revision.engine(), &bounds, time).await {
+        Ok(_places) => {
+            let report = Report::begin(revision, function);
+            let limits = &bounds.limits;
+            let mut store = store(revision.engine(), imports, limits);
+            let (limit, setting) = time.limit(limits);
+            let ended = within(limit, async {
+                let instance = revision.instantiate(&mut store).await?;
+                call(&mut store, &instance).await
+            })
+            .await;
+            let state = store.into_data();
+            say_what_was_dropped(revision, function, &state);
+            let outcome = match ended {
+                Some(Ok(result)) => Ok(result),
+                Some(Err(cause)) => Err(error(understand(&cause, &state, limits))),
+                None => Err(error(Contained::TimedOut { limit, setting })),
+            };
+            report.end(&outcome, state.taken.memory());
+            outcome
         }
-        None => Err(CallError::TimedOut { plugin: plugin.to_owned(), function, limit }),
+        Err(full) => {
+            report::saturated(revision, function, started.elapsed());
+            Err(error(full))
+        }
     };
-    report.end(&outcome, memory);
+    if let Err(error) = &outcome {
+        tracing::warn!(plugin = revision.label(), function, code = error.code(), elapsed = ?started.elapsed(), "{error}");
+    }
     outcome
+}
+
+/// A place of the plugin's own, and one of the gateway's.
+async fn place(engine: &Engine, bounds: &Bounds, time: Time) -> Result<[Option<OwnedSemaphorePermit>; 2], Contained> {
+    let full = |places| Contained::Saturated { places, waited: PLACE };
+    // Neither kind is ever closed.
+    let own = match time {
+        Time::Conversion => None,
+        Time::Pure | Time::Effects => {
+            let own = within(PLACE, bounds.places.clone().acquire_owned()).await;
+            own.ok_or(full(Places::Own(bounds.limits.concurrency)))?.ok()
+        }
+    };
+    let of_all = within(PLACE, engine.place()).await.ok_or(full(Places::All(PLACES as usize)))?;
+    Ok([own, of_all])
+}
+
+fn store(engine: &Engine, imports: Imports, limits: &Limits) -> Store<CallState> {
+    let mut store = Store::new(engine.wasmtime(), CallState::new(imports, engine, limits));
+    store.limiter(|state| &mut state.taken);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|mut store| Ok(store.data_mut().pace.tick()));
+    store.set_hostcall_fuel(limits.answer);
+    store.set_max_component_handles(limits.handles);
+    store
+}
+
+fn understand(error: &wasmtime::Error, state: &CallState, limits: &Limits) -> Contained {
+    let how = contained::understand(error, &state.taken, limits, PLACES as usize);
+    let Contained::Trapped { reason } = how else { return how };
+    let (stderr, _) = state.stderr.text();
+    let skipped = stderr.chars().count().saturating_sub(LAST_WORDS);
+    let last_words = stderr.char_indices().nth(skipped).and_then(|(start, _)| stderr.get(start..));
+    let said = match (state.imports.last_error(), last_words) {
+        (Some(text), _) => format!("; its last error was: {text}"),
+        (None, Some(text)) => format!("; its stderr ends with: {text}"),
+        (None, None) => String::new(),
+    };
+    Contained::Trapped { reason: reason + &said }
+}
+
+/// What was kept of stderr, and what was not kept.
+fn say_what_was_dropped(revision: &Revision, function: &'static str, state: &CallState) {
+    let plugin = revision.label();
+    let (stderr, bytes) = state.stderr.text();
+    if !stderr.is_empty() {
+        tracing::debug!(plugin, function, "stderr: {stderr}");
+    }
+    let lines = state.imports.dropped_lines();
+    if lines > 0 || bytes > 0 {
+        tracing::warn!(
+            plugin,
+            function,
+            lines,
+            bytes,
+            "left out of the plugin's log: lines that are more than limits.log-lines and limits.log-bytes allow, and bytes of stderr"
+        );
+    }
 }
 
 async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {

@@ -1,37 +1,50 @@
 //! The one wasmtime engine.
 //!
 //! Instances come from a pool whose memory is kept resident, so that a fresh instance for each call costs about as
-//! much as a used one; if the pool's address space cannot be reserved, instances are allocated on demand. Calls beyond
-//! the pool's size wait for a place. A guest that computes is interrupted every [`TICK`] to let others run, and every
-//! call has a deadline (see [`super::call`]).
+//! much as a used one; if the pool's address space cannot be reserved, instances are allocated on demand. The pool is one
+//! of slots, not of instances: there is none to be used again, and none to fall back from. Calls beyond its size wait for
+//! a place, and are refused as busy after a while. A guest that computes is interrupted every [`TICK`] to let others run
+//! (see [`super::pace`]), and every call has a deadline (see [`super::call`]).
 
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::Component;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::error::LoadError;
+use super::limits::PLACES;
+use super::pace::{Pace, SlowCalls};
 use crate::telemetry::Telemetry;
 
 /// Instances at the same time. Each reserves 4 GiB of address space, of which only what is touched costs memory.
-const INSTANCES: u32 = 128;
-/// A wasip2 component is its main module and up to three small ones that adapt it.
-const CORE_INSTANCES_EACH: u32 = 4;
-const TABLES_EACH: u32 = 2;
+const INSTANCES: u32 = PLACES;
+/// The most of one component. A wasip2 component is its main module and up to three small ones that adapt it; a language
+/// with a runtime of its own brings some more.
+pub(super) const CORE_INSTANCES_EACH: u32 = 16;
+pub(super) const MEMORIES_EACH: u32 = 2;
+pub(super) const TABLES_EACH: u32 = 8;
+/// The most elements of a table. A component in Rust has some hundreds.
+pub(super) const TABLE_ELEMENTS: usize = 20_000;
+/// What the pool has for each place: of a component of the usual kind. A larger one takes more than its part, and is
+/// refused as busy when there are no more.
+const CORE_INSTANCES_USUAL: u32 = 4;
+const TABLES_USUAL: u32 = 2;
 /// Bytes of a memory that are cleared by hand instead of being returned to the kernel: has to cover what a plugin
 /// touches in a call, else each call pays for page faults (measured: 9.8 against 23.6 µs).
 const MEMORY_KEPT: usize = 2 << 20;
 /// The same for tables.
 const TABLE_KEPT: usize = 64 << 10;
 /// How often a computing guest lets others run.
-const TICK: Duration = Duration::from_millis(5);
+pub(super) const TICK: Duration = Duration::from_millis(5);
 
 #[derive(Clone)]
 pub struct Engine {
     inner: wasmtime::Engine,
     places: Arc<Semaphore>,
+    slow: SlowCalls,
     telemetry: Arc<Telemetry>,
 }
 
@@ -50,7 +63,8 @@ impl Engine {
             })
             .map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         tick(&inner)?;
-        Ok(Engine { inner, places: Arc::new(Semaphore::new(INSTANCES as usize)), telemetry: Arc::default() })
+        let places = Arc::new(Semaphore::new(INSTANCES as usize));
+        Ok(Engine { inner, places, slow: SlowCalls::default(), telemetry: Arc::default() })
     }
 
     /// The same engine, whose calls are reported.
@@ -76,6 +90,32 @@ impl Engine {
     pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         self.places.clone().acquire_owned().await.ok()
     }
+
+    /// Of a new call.
+    pub(super) fn pace(&self) -> Pace {
+        Pace::new(self.slow.clone())
+    }
+
+    /// Places that no call has.
+    pub fn free_places(&self) -> usize {
+        self.places.available_permits()
+    }
+
+    /// Whether an instance of the component can be had at all; else what it needs, and what there is.
+    pub(super) fn fits(&self, component: &Component) -> Result<(), String> {
+        let Some(needed) = component.resources_required() else {
+            return Err("it instantiates a module that it imports, and a plugin brings all of its code".to_owned());
+        };
+        let counts = [
+            ("memories", u64::from(needed.num_memories), u64::from(MEMORIES_EACH)),
+            ("tables", u64::from(needed.num_tables), u64::from(TABLES_EACH)),
+            ("elements in one table", needed.max_initial_table_size.unwrap_or(0), TABLE_ELEMENTS as u64),
+        ];
+        match counts.into_iter().find(|(_, found, most)| found > most) {
+            Some((what, found, most)) => Err(format!("it needs {found} {what}, and a plugin may have {most}")),
+            None => Ok(()),
+        }
+    }
 }
 
 fn config(strategy: InstanceAllocationStrategy) -> Config {
@@ -91,9 +131,13 @@ fn config(strategy: InstanceAllocationStrategy) -> Config {
 fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES)
-        .total_core_instances(INSTANCES * CORE_INSTANCES_EACH)
+        .total_core_instances(INSTANCES * CORE_INSTANCES_USUAL)
         .total_memories(INSTANCES)
-        .total_tables(INSTANCES * TABLES_EACH)
+        .total_tables(INSTANCES * TABLES_USUAL)
+        .max_core_instances_per_component(CORE_INSTANCES_EACH)
+        // More than a plugin may have: `fits` says so in better words.
+        .max_memories_per_module(MEMORIES_EACH * 8)
+        .max_tables_per_module(TABLES_EACH * 8)
         .total_stacks(INSTANCES)
         .max_unused_warm_slots(INSTANCES)
         .linear_memory_keep_resident(MEMORY_KEPT)

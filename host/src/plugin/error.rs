@@ -2,7 +2,7 @@
 
 use semver::Version;
 
-use super::call::CallError;
+use super::contained::CallError;
 use super::interfaces::Unreadable;
 
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,8 @@ pub enum LoadError {
         "the plugin {digest} does not keep to the contract that it was built with, floci:provider@{found}: {reason}. Build it with an unchanged floci-az-sdk"
     )]
     Contract { digest: String, found: Version, reason: String },
+    #[error("the plugin {digest} is too big: {reason}. Build it with less")]
+    TooBig { digest: String, reason: String },
     #[error("the plugin {digest} did not describe itself: {source}. Look at its manifest function")]
     Describe { digest: String, source: CallError },
     #[error("the manifest of the plugin {digest} is not valid: {reason}")]

@@ -6,16 +6,21 @@
 mod bindings;
 mod bundled;
 mod call;
+mod captured;
 mod compiled;
+mod contained;
 mod digest;
 mod engine;
 mod error;
 mod grants;
 mod interfaces;
+mod limits;
 mod manifest;
+mod pace;
 mod report;
 mod revision;
 mod served;
+mod taken;
 
 /// The contract's types, version 0.1.
 pub mod contract {
@@ -33,13 +38,14 @@ pub mod imported {
 }
 
 pub use bundled::{bundled, suffixes};
-pub use call::CallError;
 pub use compiled::Compiled;
+pub use contained::{CallError, Contained, Places};
 pub use digest::{Digest, InvalidDigest};
 pub use engine::Engine;
 pub use error::LoadError;
 pub use grants::{Ask, Capability, Grants, NotGranted, Ungranted};
 pub use interfaces::{Interfaces, SERVED};
+pub use limits::{Bounds, Limits, LogLimits};
 pub use manifest::is_reserved as is_reserved_setting;
 pub use revision::Revision;
 pub use served::{Ended, Entry, Plugin, Plugins, Serving, Table, Values, declared};

@@ -1,6 +1,6 @@
 //! What is told of a call: its metrics, and an event if it had to be stopped.
 
-use super::call::CallError;
+use super::contained::{CallError, Contained};
 use super::contract::{Accepted, Answer, Rejection, State, Step};
 use super::revision::Revision;
 use crate::telemetry::{CallEnd, Calling, Event};
@@ -50,18 +50,23 @@ impl<'a> Report<'a> {
 
     /// `memory` is what the instance had, in bytes.
     pub(super) fn end<R: Verdict>(self, outcome: &Result<R, CallError>, memory: usize) {
-        let (end, stopped_by) = match outcome {
-            Ok(result) => (result.end(), None),
-            Err(CallError::TimedOut { .. }) => (CallEnd::TimedOut, Some("deadline")),
-            Err(CallError::Saturated { .. }) => (CallEnd::Saturated, None),
-            Err(CallError::Failed { .. }) => (CallEnd::Trapped, Some("trap")),
+        let end = match outcome {
+            Ok(result) => result.end(),
+            Err(error) => match error.how {
+                Contained::TimedOut { .. } => CallEnd::TimedOut,
+                Contained::Saturated { .. } => CallEnd::Saturated,
+                Contained::Trapped { .. } => CallEnd::Trapped,
+                _ => CallEnd::Limited,
+            },
         };
         self.calling.end(end, memory);
-        if let Some(limit) = stopped_by {
+        if let Err(error) = outcome
+            && error.is_of_the_plugin()
+        {
             self.revision.engine().telemetry().publish(Event::PluginContained {
                 labels: self.revision.labels().clone(),
                 function: self.function.to_owned(),
-                limit: limit.to_owned(),
+                limit: error.code().to_owned(),
             });
         }
     }

@@ -6,8 +6,8 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use floci_az_contract::{Manifest, ResourceType};
 use tokio::sync::watch;
@@ -16,21 +16,22 @@ use wasmtime::component::{HasSelf, Linker};
 
 use super::bindings::reversible::ReversiblePre;
 use super::bindings::{Plugin as Instance, PluginPre};
-use super::call::{self, CallError, CallState};
+use super::call::{self, CallState, Time};
 use super::compiled::Compiled;
+use super::contained::CallError;
 use super::contract::{Accepted, ActionCall, Answer, Change, Rejection, Resource, State, Step, View};
 use super::digest::Digest;
 use super::engine::Engine;
 use super::error::LoadError;
 use super::interfaces::Interfaces;
+use super::limits::Bounds;
 use super::manifest;
 use crate::imports::Imports;
 use crate::telemetry::Labels;
 
-/// A function that has no side effects takes microseconds; this is for one that does not end.
-const PURE: Duration = Duration::from_secs(10);
-/// A function with side effects waits for engines and servers, each of which has a bound of its own.
-const EFFECTS: Duration = Duration::from_secs(60);
+const PURE: Time = Time::Pure;
+const EFFECTS: Time = Time::Effects;
+const CONVERSION: Time = Time::Conversion;
 
 pub struct Revision {
     engine: Engine,
@@ -49,6 +50,8 @@ pub struct Revision {
     trouble: watch::Sender<u32>,
     /// The same for metrics and events.
     labels: Labels,
+    /// The defaults until the settings of its service are known.
+    bounds: ArcSwap<Bounds>,
 }
 
 impl fmt::Debug for Revision {
@@ -74,6 +77,7 @@ impl Revision {
             Err(broken) => Err(broken.to_string()),
         };
         let component = component.map_err(|reason| LoadError::Compile { digest: short(), reason })?;
+        engine.fits(&component).map_err(|reason| LoadError::TooBig { digest: short(), reason })?;
         let unfit = |error: wasmtime::Error| LoadError::Contract {
             digest: short(),
             found: interfaces.contract.clone(),
@@ -98,6 +102,7 @@ impl Revision {
             label,
             trouble: watch::Sender::new(0),
             labels: Labels::unknown(),
+            bounds: ArcSwap::default(),
         };
         revision.manifest = revision.describe().await?;
         revision.kinds = revision.manifest.types.iter().cloned().map(Arc::new).collect();
@@ -156,6 +161,15 @@ impl Revision {
         &self.labels
     }
 
+    /// For the calls that start from now on.
+    pub fn bind(&self, bounds: Bounds) {
+        self.bounds.store(Arc::new(bounds));
+    }
+
+    pub(super) fn bounds(&self) -> Arc<Bounds> {
+        self.bounds.load_full()
+    }
+
     pub(super) fn engine(&self) -> &Engine {
         &self.engine
     }
@@ -194,7 +208,7 @@ impl Revision {
 
     /// State in this revision's schema. Nothing but the log is lent.
     pub async fn upgrade(&self, resource: &Resource, from_schema: u32) -> Result<Result<State, String>, CallError> {
-        let call = call::call(self, "upgrade", PURE, Imports::none(&self.label), async |store, plugin| {
+        let call = call::call(self, "upgrade", CONVERSION, Imports::none(&self.label), async |store, plugin| {
             plugin.floci_provider_provider().call_upgrade(store, resource, from_schema).await
         });
         self.watched(call).await
@@ -206,7 +220,7 @@ impl Revision {
             let version = &self.contract;
             return Ok(Err(format!("it was built with version {version} of the contract, without 'schemas.downgrade'")));
         };
-        let call = call::call(self, "downgrade", PURE, Imports::none(&self.label), async |store, _| {
+        let call = call::call(self, "downgrade", CONVERSION, Imports::none(&self.label), async |store, _| {
             let plugin = reversible.instantiate_async(&mut *store).await?;
             plugin.floci_provider_schemas().call_downgrade(store, resource, to_schema).await
         });
@@ -224,7 +238,7 @@ impl Revision {
     /// Counts what did not return, which a revision that has just been swapped in must not do often.
     async fn watched<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
         let result = call.await;
-        if let Err(CallError::TimedOut { .. } | CallError::Failed { .. }) = &result {
+        if result.as_ref().is_err_and(CallError::is_of_the_plugin) {
             self.trouble.send_modify(|count| *count += 1);
         }
         result

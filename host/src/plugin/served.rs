@@ -21,6 +21,7 @@ use super::digest::Digest;
 use super::engine::Engine;
 use super::error::LoadError;
 use super::grants::{self, Grants};
+use super::limits::Limits;
 use super::revision::Revision;
 
 /// The values of a service's settings, by key.
@@ -236,7 +237,7 @@ impl Plugins {
 
 /// The settings of a service: those of its manifest, and what the gateway asks of every service's.
 pub fn declared(manifest: &Manifest) -> Vec<Setting> {
-    manifest.settings.iter().cloned().chain(grants::declarations()).collect()
+    manifest.settings.iter().cloned().chain(Limits::declarations()).chain(grants::declarations()).collect()
 }
 
 impl Table {

@@ -36,8 +36,9 @@ pub use view::{Outcome, PluginView, RevisionView};
 use crate::arm::{Record, Router, Transition};
 use crate::config::Sources;
 use crate::imports::Lender;
-use crate::plugin::{Compiled, Digest, Ended, Engine, Entry, Grants, Plugin, Plugins, Revision, Values, declared};
-use crate::state::{Batch, Table};
+use crate::plugin::{Bounds, Compiled, Digest, Ended, Engine, Entry, Grants, Plugin, Plugins, Revision, Table, Values, declared};
+use crate::ingress::Shared;
+use crate::state::{self as store, Batch};
 use crate::telemetry::{Event, Labels};
 use gate::Passed;
 use history::{History, Known};
@@ -91,7 +92,7 @@ enum Reason {
 
 impl Rollout {
     /// The table of the store that it keeps.
-    pub const TABLE: Table = history::PLUGINS;
+    pub const TABLE: store::Table = history::PLUGINS;
 
     pub fn new(begun: Begun, sources: Sources, lender: Arc<Lender>) -> Arc<Rollout> {
         let Begun { workshop, plugins, endings, histories } = begun;
@@ -150,6 +151,7 @@ impl Rollout {
         // A plugin of its own: nothing of what is found out is for the one that serves.
         let plugin = Arc::new(Plugin::new(revision.manifest()));
         let (values, grants) = self.allowed(known, &revision)?;
+        revision.bind(Bounds::read(&values));
         plugin.configure(values, grants);
         let passed = self.gate(&revision, &newer_than(known, &revision), &plugin, Passed::default()).await?;
         let mut history = History::new(&revision);
@@ -352,6 +354,7 @@ impl Rollout {
         };
         let before = self.plugins.of(key);
         let (values, grants) = self.allowed(Some(history), &revision)?;
+        revision.bind(Bounds::read(&values));
         let plugin = match &before {
             Some(entry) => entry.plugin.clone(),
             None => Arc::new(Plugin::new(revision.manifest())),
@@ -412,6 +415,7 @@ impl Rollout {
         }
         history.unload();
         drop(before);
+        self.lender.ingress.share(shared_ports(&self.plugins.now())).await;
         for record in self.lender.inventory.of_namespace(key) {
             self.lender.wake(record.id.key());
         }
@@ -503,6 +507,19 @@ fn granted(history: Option<&History>, manifest: &Manifest, values: &Values) -> G
         None => Grants::none(&manifest.service),
     };
     Grants::read(manifest, values, &by_default)
+}
+
+/// The ports that plugins want to share among their resources, of services that are served.
+pub fn shared_ports(table: &Table) -> Vec<Shared> {
+    let mut found = Vec::new();
+    for Entry { plugin, revision } in table.iter().filter(|entry| entry.plugin.is_enabled()) {
+        for listener in &revision.manifest().listeners {
+            let port = plugin.setting(&listener.setting).and_then(|port| port.parse().ok());
+            let setting = format!("services.{}.{}", plugin.service(), listener.setting);
+            found.extend(port.map(|port| Shared { port, protocol: listener.protocol, setting }));
+        }
+    }
+    found
 }
 
 /// What a swap changes of how resources are stored.

@@ -17,7 +17,7 @@ use super::state::Happening;
 use super::{Archive, Known, Origin, Package, Plugin, Plugins, RolloutError, Workshop, granted, newer_than};
 use crate::arm::Inventory;
 use crate::config::Settings;
-use crate::plugin::{Compiled, Digest, Ended, Engine, Entry, Revision};
+use crate::plugin::{Bounds, Compiled, Digest, Ended, Engine, Entry, Revision};
 use crate::state::{Rows, StoreError};
 use crate::telemetry::Event;
 
@@ -66,6 +66,7 @@ impl Begun {
             if let Err(ungranted) = grants.check_imports(revision.imports().iter().map(String::as_str)) {
                 tracing::warn!(revision = revision.label(), "its calls of these will be refused: {ungranted}");
             }
+            revision.bind(Bounds::read(&values));
             plugin.configure(values, grants);
         }
     }

@@ -153,19 +153,21 @@ fn text_value(text: &str) -> HeaderValue {
 mod tests {
     use super::*;
     use crate::arm::ArmError;
-    use crate::plugin::CallError;
     use crate::plugin::contract::Rejection;
+    use crate::plugin::{CallError, Contained, Places};
 
     #[test]
     fn a_failure_is_the_services_if_its_plugin_refused_or_failed() {
         let rejection = Rejection { status: 400, code: "X".to_owned(), message: "x".to_owned(), target: None };
-        let plugin = || "redis@1".to_owned();
+        let failed = |how| CallError { plugin: "a@1".to_owned(), function: "f", how };
         let limit = std::time::Duration::from_secs(1);
+        let busy = Contained::Saturated { places: Places::Own(1), waited: limit };
         let unauthorized = ArmError::unauthenticated("x", "http://localhost/t", "x");
         for (reply, cause) in [
             (ArmError::from(rejection).into(), Some("service")),
-            (ArmError::from(CallError::TimedOut { plugin: plugin(), function: "f", limit }).into(), Some("service")),
-            (ArmError::from(CallError::Saturated { plugin: plugin(), limit }).into(), Some("service")),
+            (ArmError::from(failed(Contained::TimedOut { limit, setting: "s" })).into(), Some("service")),
+            (ArmError::from(failed(busy)).into(), Some("service")),
+            (ArmError::from(failed(Contained::StackExhausted)).into(), Some("service")),
             (ArmError::plugin_failed("x").into(), Some("service")),
             (ArmError::shutting_down().into(), Some("gateway")),
             (ArmError::internal("x").into(), Some("gateway")),

@@ -1,8 +1,9 @@
 //! The seam to the rollout: the part of it that a folder needs.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
-use crate::rollout::{Outcome, Package, PluginView, Then};
+use crate::rollout::{Outcome, Package, PluginView, Rollout, RolloutError, Then};
 
 /// What takes packages: the rollout, and fakes of it in tests.
 pub trait Installer: Send + Sync {
@@ -12,4 +13,16 @@ pub trait Installer: Send + Sync {
     fn install(&self, package: Package, then: Then) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
 
     fn list(&self) -> impl Future<Output = Vec<PluginView>> + Send;
+}
+
+impl Installer for Arc<Rollout> {
+    type Error = RolloutError;
+
+    async fn install(&self, package: Package, then: Then) -> Result<Outcome, RolloutError> {
+        Rollout::install(self, package, then).await
+    }
+
+    async fn list(&self) -> Vec<PluginView> {
+        Rollout::list(self).await
+    }
 }

@@ -10,8 +10,8 @@ mod rules;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::plugin::CallError;
 use crate::plugin::contract::Rejection;
+use crate::plugin::{CallError, Contained};
 
 /// Who a request failed at, as the header `x-ms-failure-cause` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,18 +63,15 @@ impl From<crate::state::StoreError> for ArmError {
     }
 }
 
+/// A plugin that did not answer.
 impl From<CallError> for ArmError {
     fn from(error: CallError) -> ArmError {
-        let error = match error {
-            CallError::TimedOut { .. } => {
-                ArmError::new(StatusCode::GATEWAY_TIMEOUT, "PluginTimedOut", error.to_string())
-            }
-            CallError::Saturated { .. } => {
-                ArmError::new(StatusCode::SERVICE_UNAVAILABLE, "ServerBusy", error.to_string())
-            }
-            CallError::Failed { .. } => ArmError::plugin_failed(&error.to_string()),
+        let status = match error.how {
+            Contained::TimedOut { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Contained::Saturated { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        ArmError { cause: Cause::Service, ..error }
+        ArmError { cause: Cause::Service, ..ArmError::new(status, error.code(), format!("{error}.")) }
     }
 }
 

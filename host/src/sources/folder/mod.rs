@@ -124,10 +124,13 @@ impl Folder {
             let rescan = Instant::now() + self.pace.rescan;
             let next = self.step(&installer).await.map_or(rescan, |next| next.min(rescan));
             let heard = self.heard.clone();
-            tokio::select! {
+            let is_heard = tokio::select! {
                 _ = closing.wait_for(|closing| *closing) => return,
-                () = sleep_until(next.into()) => {}
-                () = heard.notified() => sleep(self.pace.coalesce).await,
+                () = sleep_until(next.into()) => false,
+                () = heard.notified() => true,
+            };
+            if is_heard {
+                sleep(self.pace.coalesce).await;
             }
         }
     }

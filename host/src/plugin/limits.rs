@@ -1,0 +1,223 @@
+//! What one plugin may take of the gateway, by setting: `services.<service>.limits.*`.
+//!
+//! A limit holds for one call, but for the number of calls at the same time. What goes beyond it ends that call and
+//! nothing else; of the log, what goes beyond it is left out. What is the same for every plugin is in
+//! [`super::engine`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use floci_az_contract::{Kind, Setting};
+use tokio::sync::Semaphore;
+
+/// See [`Limits::declarations`] for what each one does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes, summed over the linear memories of the call's instance.
+    pub memory: usize,
+    /// For a function without side effects.
+    pub call: Duration,
+    /// For a function with side effects.
+    pub effect: Duration,
+    /// Calls at the same time.
+    pub concurrency: usize,
+    /// Bytes that the plugin hands over at once: an answer, or what it says to one import.
+    pub answer: usize,
+    /// Resources of the host that it holds at the same time.
+    pub handles: usize,
+    pub log: LogLimits,
+}
+
+/// Of the log and of what it writes to stderr, each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogLimits {
+    pub lines: usize,
+    pub bytes: usize,
+}
+
+/// One row for each setting: the declaration and the field are beside each other.
+const MEMORY: (&str, &str) = ("limits.memory", "64mb");
+const CALL: (&str, &str) = ("limits.call-seconds", "10");
+const EFFECT: (&str, &str) = ("limits.effect-seconds", "60");
+const CONCURRENCY: (&str, &str) = ("limits.concurrency", "32");
+const ANSWER: (&str, &str) = ("limits.answer", "9mb");
+const HANDLES: (&str, &str) = ("limits.handles", "1000");
+const LOG_LINES: (&str, &str) = ("limits.log-lines", "1000");
+const LOG_BYTES: (&str, &str) = ("limits.log-bytes", "256kb");
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits::read(&BTreeMap::new())
+    }
+}
+
+impl Limits {
+    /// The settings that every service has beside those of its manifest. Their keys begin with `limits.`.
+    pub fn declarations() -> Vec<Setting> {
+        let number = |most| Kind::Number { least: 1, most };
+        [
+            (
+                MEMORY,
+                Kind::Size,
+                "The most memory of one call of the plugin, summed over its instance.",
+                "A call that needs more ends with PluginOutOfMemory; calls at the same time may take as much each.",
+                "limits.memory: 128mb",
+            ),
+            (
+                CALL,
+                number(45),
+                "Seconds that a call without side effects may take: a check of a request, say.",
+                "What takes longer is stopped and answered with PluginTimedOut; a request may hang for as long.",
+                "limits.call-seconds: 30",
+            ),
+            (
+                EFFECT,
+                number(3_600),
+                "Seconds that a call with side effects may take: one that starts workloads, say.",
+                "What takes longer is stopped and answered with PluginTimedOut, or repeated by the reconcile loop.",
+                "limits.effect-seconds: 120",
+            ),
+            (
+                CONCURRENCY,
+                number(PLACES),
+                "Calls of the plugin at the same time; others wait for their turn.",
+                "With more, a plugin whose calls hang takes the places of other plugins; with fewer, its own requests wait.",
+                "limits.concurrency: 64",
+            ),
+            (
+                ANSWER,
+                Kind::Size,
+                "The most that the plugin may hand over at once: an answer, or what it says to one import.",
+                "What is larger is not read and answered with PluginAnswerTooLarge; the gateway holds as much for each call.",
+                "limits.answer: 16mb",
+            ),
+            (
+                HANDLES,
+                number(100_000),
+                "Things of the gateway that one call may hold at the same time: streams, timers.",
+                "A call that wants more ends with PluginTooManyHandles; each costs the gateway memory.",
+                "limits.handles: 5000",
+            ),
+            (
+                LOG_LINES,
+                number(1_000_000),
+                "Lines that one call may write to the gateway's log.",
+                "What comes after them is left out, and one line says how much; more lines hide those of others.",
+                "limits.log-lines: 10000",
+            ),
+            (
+                LOG_BYTES,
+                Kind::Size,
+                "Bytes that one call may write to the gateway's log, and as many to its stderr.",
+                "What comes after them is left out, and one line says how much.",
+                "limits.log-bytes: 1mb",
+            ),
+        ]
+        .map(|((key, default), kind, effect, trade_off, example)| Setting {
+            key: key.to_owned(),
+            kind,
+            default: default.to_owned(),
+            effect: effect.to_owned(),
+            trade_off: trade_off.to_owned(),
+            example: example.to_owned(),
+        })
+        .into()
+    }
+
+    /// Whether a setting of a service is one of these, and so none that its plugin can read.
+    pub fn declares(key: &str) -> bool {
+        key.starts_with("limits.")
+    }
+
+    /// From the settings of a service, which were checked when they were read.
+    pub fn read(values: &BTreeMap<String, String>) -> Limits {
+        let text =
+            |(key, default): (&str, &'static str)| values.get(key).cloned().unwrap_or_else(|| default.to_owned());
+        let number = |setting| text(setting).parse().unwrap_or(1_u64);
+        let size = |setting| usize::try_from(Setting::bytes(&text(setting)).unwrap_or(0)).unwrap_or(usize::MAX);
+        let count = |setting| usize::try_from(number(setting)).unwrap_or(usize::MAX);
+        Limits {
+            memory: size(MEMORY),
+            call: Duration::from_secs(number(CALL)),
+            effect: Duration::from_secs(number(EFFECT)),
+            concurrency: count(CONCURRENCY),
+            answer: size(ANSWER),
+            handles: count(HANDLES),
+            log: LogLimits { lines: count(LOG_LINES), bytes: size(LOG_BYTES) },
+        }
+    }
+}
+
+/// Calls at the same time, of all plugins.
+pub(super) const PLACES: u32 = 128;
+
+/// The limits of a plugin, and the places for its calls: one for all of its revisions.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    pub limits: Limits,
+    pub(super) places: Arc<Semaphore>,
+}
+
+impl Bounds {
+    pub fn new(limits: Limits) -> Bounds {
+        Bounds { limits, places: Arc::new(Semaphore::new(limits.concurrency)) }
+    }
+
+    /// See [`Limits::read`].
+    pub fn read(values: &BTreeMap<String, String>) -> Bounds {
+        Bounds::new(Limits::read(values))
+    }
+}
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds::new(Limits::default())
+    }
+}
+
+/// Bytes as a person would say them.
+pub(super) fn size(bytes: usize) -> String {
+    match bytes {
+        bytes if bytes >= 1 << 20 && bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+        bytes if bytes >= 1 << 10 && bytes.is_multiple_of(1 << 10) => format!("{} KiB", bytes >> 10),
+        bytes => format!("{bytes} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_can_be_set_and_has_a_valid_default() {
+        let default = Limits::default();
+        for setting in Limits::declarations() {
+            assert!(Limits::declares(&setting.key), "{}", setting.key);
+            assert_eq!(setting.parse(&setting.default).as_deref(), Ok(setting.default.as_str()), "{}", setting.key);
+            let (key, value) = setting.example.split_once(": ").unwrap();
+            assert_eq!(key, setting.key);
+            let value = setting.parse(value).unwrap();
+            assert_ne!(Limits::read(&[(key.to_owned(), value)].into()), default, "{}", setting.example);
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_what_they_say() {
+        expect_test::expect![[r#"
+            Limits {
+                memory: 67108864,
+                call: 10s,
+                effect: 60s,
+                concurrency: 32,
+                answer: 9437184,
+                handles: 1000,
+                log: LogLimits {
+                    lines: 1000,
+                    bytes: 262144,
+                },
+            }
+        "#]]
+        .assert_debug_eq(&Limits::default());
+    }
+}

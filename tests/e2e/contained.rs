@@ -1,0 +1,329 @@
+//! A plugin that misbehaves harms nobody else: each call of it ends with an error that says why, the next one is as good
+//! as any, and other plugins do not notice.
+
+use std::fs::{self, File};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use expect_test::expect;
+use floci_az::config::Sources;
+use floci_az::gateway::Gateway;
+use floci_az::plugin::{Compiled, Digest, Engine, Plugins, bundled};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::arm::{Answer, Arm, Cache, VERSION, quickstart};
+use crate::fixture;
+use crate::gateway::{free_ports, wait_for};
+use crate::raw::{self, Raw};
+
+/// A gateway in this process, with the bundled plugins (the caches are mocked) and others.
+pub struct Served {
+    arm: Arm,
+    port: u16,
+    folder: TempDir,
+    close: watch::Sender<bool>,
+    running: Option<(Runtime, JoinHandle<()>)>,
+}
+
+impl Served {
+    pub fn with(others: &[Vec<u8>], settings: &[(&str, &str)]) -> Served {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_ports(1);
+        let log = Arc::new(File::create(folder.path().join("log")).unwrap());
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .on_thread_start(move || {
+                let log = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
+                // For as long as the thread lives.
+                std::mem::forget(tracing::subscriber::set_default(log));
+            })
+            .build()
+            .unwrap();
+        let usual = [
+            ("FLOCI_AZ_PORT", port.to_string()),
+            ("FLOCI_AZ_RUNTIME", "none".to_owned()),
+            ("FLOCI_AZ_STORAGE_MODE", "memory".to_owned()),
+            ("FLOCI_AZ_SERVICES_REDIS_MOCKED", "true".to_owned()),
+            ("FLOCI_AZ_SERVICES_REDIS_SSL_PORT", free_ports(1).to_string()),
+        ];
+        let given = settings.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let variables = usual.into_iter().chain(given).map(|(name, value)| (name.into(), value.into()));
+        let sources = Sources::read(None, variables);
+        let components: Vec<&[u8]> = bundled().iter().copied().chain(others.iter().map(Vec::as_slice)).collect();
+        let (close, closing) = watch::channel(false);
+        let gateway = runtime.block_on(Gateway::start_with(&sources, &components)).unwrap();
+        let running = runtime.spawn(gateway.run(closing));
+        let arm = Arm::new(port);
+        wait_for("the gateway to be ready", || arm.try_get("/ready").is_some_and(|answer| answer.status == 200));
+        Served { arm, port, folder, close, running: Some((runtime, running)) }
+    }
+
+    pub fn resource(&self, kind: &str, name: &str) -> Cache {
+        self.arm.cache_at(&format!("/subscriptions/my-sub/resourceGroups/my-rg/providers/{kind}/{name}"))
+    }
+
+    pub fn base(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.close.send_replace(true);
+        if let Some((runtime, running)) = self.running.take() {
+            let _ = runtime.block_on(running);
+        }
+    }
+}
+
+/// Requests to the bundled plugin, one after the other, for as long as this lives.
+struct Neighbour {
+    end: Arc<AtomicBool>,
+    answers: Arc<AtomicUsize>,
+    refused: Arc<Mutex<Vec<Answer>>>,
+    asking: Option<thread::JoinHandle<()>>,
+}
+
+impl Neighbour {
+    fn of(served: &Served) -> Neighbour {
+        let cache = served.resource("Microsoft.Cache/redis", "neighbour");
+        cache.create();
+        let end = Arc::new(AtomicBool::new(false));
+        let answers = Arc::new(AtomicUsize::new(0));
+        let refused: Arc<Mutex<Vec<Answer>>> = Arc::default();
+        let (ending, counting, keeping) = (end.clone(), answers.clone(), refused.clone());
+        let asking = thread::spawn(move || {
+            while !ending.load(Ordering::Relaxed) {
+                // An action, and a check of a change: both are calls of the plugin.
+                for answer in [cache.post("listKeys", &Value::Null), cache.put(&quickstart())] {
+                    if answer.status != 200 {
+                        keeping.lock().unwrap().push(answer);
+                    }
+                    counting.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+        Neighbour { end, answers, refused, asking: Some(asking) }
+    }
+
+    fn answers(&self) -> usize {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    /// Every one of its requests was answered as it should be.
+    fn check(mut self) {
+        self.end.store(true, Ordering::Relaxed);
+        self.asking.take().unwrap().join().unwrap();
+        let refused = self.refused.lock().unwrap();
+        assert!(refused.is_empty(), "{} of {}: {:?}", refused.len(), self.answers(), refused.first());
+    }
+}
+
+/// Status, code and message; of the message what is the same in every build.
+fn summary(answer: &Answer) -> String {
+    if answer.status < 400 {
+        return answer.status.to_string();
+    }
+    let words = answer.message().split(' ').map(|word| match word.split_once('@') {
+        Some((namespace, digest)) if digest.len() == 12 => format!("{namespace}@<digest>"),
+        _ => word.to_owned(),
+    });
+    let message = words.collect::<Vec<_>>().join(" ");
+    // Places in the source.
+    let (before, after) = message.split_once("; its last error was: ").unwrap_or((&message, ""));
+    let said = after.rsplit(": ").next().filter(|said| !said.is_empty()).map(|said| format!("; ... {said}"));
+    format!("{} {} {before}{}", answer.status, answer.code(), said.unwrap_or_default())
+}
+
+fn megabytes_resident() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse::<usize>().unwrap() / 1024
+}
+
+pub fn widget(properties: Value) -> Value {
+    json!({ "location": "westus", "properties": properties })
+}
+
+const WIDGETS: &[(&str, &str)] =
+    &[("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_CALL_SECONDS", "1"), ("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_EFFECT_SECONDS", "2")];
+
+#[test]
+fn bad_plugin_is_contained() {
+    let component = fixture::revision(json!({ "api_versions": [VERSION], "present": true }));
+    let served = Served::with(&[component], WIDGETS);
+    let (bad, good) = ("Contoso.Widgets/widgets", widget(json!({ "size": 1 })));
+    let clean = served.resource(bad, "clean");
+    clean.put(&good).expect(201);
+    let neighbour = Neighbour::of(&served);
+    let at_first = megabytes_resident();
+
+    let mut lines = Vec::new();
+    let mut check = |what: String, misbehave: &dyn Fn() -> Answer| {
+        let before = neighbour.answers();
+        let answer = misbehave();
+        lines.push(format!("{what}: {}", summary(&answer)));
+        wait_for("an answer to the neighbour", || neighbour.answers() > before);
+        let next = clean.put(&good);
+        assert_eq!(next.status, 200, "the next call after {what}: {next:?}");
+        assert_eq!(next.body["properties"]["shownBy"], "1.0.0");
+    };
+    for word in [
+        "loop",
+        "memory",
+        "handles",
+        "recurse",
+        "panic",
+        "trap",
+        "big",
+        "garbage",
+        "flood-log",
+        "flood-stderr",
+        "flood-resp",
+        "block",
+    ] {
+        let misbehaving = served.resource(bad, word);
+        check(format!("{word} in validate"), &|| misbehaving.put(&widget(json!({ "misbehave": word }))));
+    }
+    let large = served.resource(bad, "large");
+    check("40 MB in validate".to_owned(), &|| large.put(&widget(json!({ "misbehave": "big", "megabytes": 40 }))));
+    for word in ["loop", "flood-resp", "block", "panic", "garbage"] {
+        check(format!("{word} in rotate"), &|| clean.post("rotate", &json!({ "misbehave": word })));
+    }
+    check("40 MB in secret".to_owned(), &|| clean.post("secret", &json!({ "misbehave": "big", "megabytes": 40 })));
+    for word in ["loop", "trap", "garbage"] {
+        let shown = served.resource(bad, &format!("shown-{word}"));
+        let body = widget(json!({ "misbehave": word, "misbehaveIn": "present" }));
+        check(format!("{word} in present"), &|| shown.put(&body));
+        check(format!("{word} in present, again"), &|| shown.get());
+    }
+    // Many at once: what one of them has taken is given back.
+    thread::scope(|scope| {
+        for index in 0..24 {
+            let bomb = served.resource(bad, &format!("bomb-{index}"));
+            scope.spawn(move || bomb.put(&widget(json!({ "misbehave": "memory" }))).expect(500));
+        }
+    });
+    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    let grown = megabytes_resident().saturating_sub(at_first);
+    assert!(grown < 512, "the process has grown by {grown} MB");
+
+    let log = served.log();
+    let written = log.lines().filter(|line| line.contains("flood 0")).count();
+    assert!((1..=1000).contains(&written), "{written} lines of the flood");
+    assert!(log.contains("left out of the plugin's log"), "{log}");
+    assert!(log.lines().any(|line| line.contains("PluginTimedOut") && line.contains("Contoso.Widgets@")), "{log}");
+    neighbour.check();
+}
+
+#[test]
+fn a_reconcile_that_misbehaves_fails_its_own_resource() {
+    let served = Served::with(&[fixture::revision(json!({ "api_versions": [VERSION] }))], WIDGETS);
+    let neighbour = Neighbour::of(&served);
+    let bad = served.resource("Contoso.Widgets/widgets", "bad");
+    bad.put(&widget(json!({ "misbehave": "panic", "misbehaveIn": "reconcile" }))).expect(201);
+    bad.settled("Failed");
+    let good = served.resource("Contoso.Widgets/widgets", "good");
+    good.put(&widget(json!({ "waits": 2 }))).expect(201);
+    assert_eq!(good.settled("Succeeded").body["properties"]["readyBy"], "1.0.0");
+    bad.remove();
+    neighbour.check();
+}
+
+#[test]
+fn a_plugin_whose_calls_hang_has_only_its_own_places() {
+    let settings = [
+        ("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_CONCURRENCY", "2"),
+        ("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_CALL_SECONDS", "20"),
+    ];
+    let served = Served::with(&[fixture::revision(json!({ "api_versions": [VERSION] }))], &settings);
+    let neighbour = Neighbour::of(&served);
+    let put =
+        |name: &str| served.resource("Contoso.Widgets/widgets", name).put(&widget(json!({ "misbehave": "block" })));
+    let answers: Vec<Answer> = thread::scope(|scope| {
+        let asked: Vec<_> = ["a", "b", "c"].map(|name| scope.spawn(move || put(name))).into();
+        asked.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let (busy, hung): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 503);
+    let [busy] = busy[..] else { panic!("{answers:?}") };
+    assert_eq!(busy.header("retry-after"), Some("1"));
+    expect![[r#""#]].assert_eq(&summary(busy));
+    assert!(hung.iter().all(|answer| answer.code() == "PluginTimedOut"), "{hung:?}");
+    neighbour.check();
+}
+
+/// Grows until it is refused, and traps.
+const GROW_TABLE: &str = "(loop $more (br_if $more (i32.ne (table.grow $table (ref.null func) (i32.const 1000)) (i32.const -1)))) unreachable";
+/// Two memories, one after the other: what one has is missing to the other.
+const GROW_MEMORIES: &str = "(loop $more (br_if $more (i32.and \
+    (i32.ne (memory.grow $other (i32.const 16)) (i32.const -1)) \
+    (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))) unreachable";
+/// A list of 65536 texts, all of them the same 64 KiB: 4 GiB to copy, of 640 KiB of memory.
+const ONE_TEXT_MANY_TIMES: &str = "(local $at i32) (local.set $at (i32.const 131072)) \
+    (drop (memory.grow (i32.const 16))) \
+    (loop $more (i32.store (local.get $at) (i32.const 0)) \
+    (i32.store offset=4 (local.get $at) (i32.const 65536)) \
+    (local.set $at (i32.add (local.get $at) (i32.const 8))) \
+    (br_if $more (i32.lt_u (local.get $at) (i32.const 655360)))) \
+    (memory.fill (i32.const 0) (i32.const 97) (i32.const 65536)) \
+    (i32.store (i32.const 700000) (i32.const 131072)) (i32.store (i32.const 700004) (i32.const 65536)) \
+    (i32.const 700000)";
+
+#[test]
+fn what_no_compiler_makes_is_contained_too() {
+    let table = Raw { name: "Table", fields: "(table $table 1 funcref)", validate: GROW_TABLE, ..Raw::default() };
+    let memories = Raw { name: "Memories", fields: "(memory $other 1)", validate: GROW_MEMORIES, ..Raw::default() };
+    let texts = Raw { name: "Texts", present: ONE_TEXT_MANY_TIMES, ..Raw::default() };
+    let served = Served::with(&[table, memories, texts].map(|raw| raw.component()), &[]);
+    let neighbour = Neighbour::of(&served);
+    let thing = |namespace: &str| served.resource(&format!("Contoso.{namespace}/things"), "a");
+    let at_first = megabytes_resident();
+    let (text, body) = (thing("Texts"), json!({ "location": "westus" }));
+    let answers = [thing("Table").put(&body), thing("Memories").put(&body), text.put(&body), text.get()];
+    expect![[r#""#]].assert_eq(&answers.each_ref().map(summary).join("\n"));
+    let grown = megabytes_resident().saturating_sub(at_first);
+    assert!(grown < 512, "the process has grown by {grown} MB");
+    neighbour.check();
+}
+
+#[test]
+fn what_asks_for_too_much_is_not_loaded() {
+    let runtime = Runtime::new().unwrap();
+    let engine = runtime.block_on(async { Engine::new() }).unwrap();
+    let load = |what: &str, bytes: &[u8]| {
+        let error = runtime.block_on(Plugins::load(&engine, &Compiled::Nowhere, &[bytes])).unwrap_err();
+        format!("{what}: {}", error.to_string().replace(Digest::of(bytes).short(), "<digest>"))
+    };
+    let many = |field: &str, count: usize| field.repeat(count);
+    let of = |fields: &str| Raw { fields, ..Raw::default() }.component();
+    let describing = |describe: &str| {
+        let fields = "(table $table 1 funcref) (memory $other 1)";
+        Raw { fields, describe, ..Raw::default() }.component()
+    };
+    let lines = [
+        load("memories", &of(&many("(memory 1)", 5))),
+        load("tables", &of(&many("(table 1 funcref)", 20))),
+        load("a table", &of("(table 30000 funcref)")),
+        load("a memory", &of("(memory 2000)")),
+        load("tables that grow", &describing(GROW_TABLE)),
+        load("memories that grow", &describing(GROW_MEMORIES)),
+        load("describe traps", &fixture::revision(json!({ "describe": "trap" }))),
+        load("describe loops", &fixture::revision(json!({ "describe": "loop" }))),
+        load("describe says no JSON", &fixture::revision(json!({ "describe": "garbage" }))),
+        load("a core module", &wat::parse_str(Raw::default().module()).unwrap()),
+        load("no WebAssembly", b"#!/bin/sh"),
+    ];
+    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    // It is the rest that was wrong.
+    let good = raw::component(&Raw::default().module());
+    runtime.block_on(Plugins::load(&engine, &Compiled::Nowhere, &[&good])).unwrap();
+}

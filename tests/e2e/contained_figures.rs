@@ -1,0 +1,101 @@
+//! How much slower other plugins are while one misbehaves. Prints a table and asserts nothing about time:
+//!
+//! `cargo test --release --test e2e -- --ignored --nocapture contained_figures`
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::arm::{VERSION, quickstart};
+use crate::contained::{Served, widget};
+use crate::fixture;
+
+/// Clients of the bundled plugin, each with a connection that it keeps.
+const CLIENTS: usize = 4;
+/// Calls that misbehave at the same time.
+const MISBEHAVING: usize = 8;
+const TIME: Duration = Duration::from_secs(6);
+
+/// Milliseconds of each request of the clients, sorted.
+fn load(base: &str) -> Vec<f64> {
+    let cache = format!("{base}/Microsoft.Cache/redis/neighbour");
+    let client = || {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let (began, body) = (Instant::now(), quickstart().to_string());
+        let mut times = Vec::new();
+        while began.elapsed() < TIME {
+            for (method, path) in [("GET", ""), ("PUT", ""), ("POST", "/listKeys")] {
+                let url = format!("{cache}{path}?api-version={VERSION}");
+                let body = if method == "PUT" { body.clone() } else { String::new() };
+                let request = ureq::http::Request::builder().method(method).uri(url);
+                let request = request.header("content-type", "application/json").body(body).unwrap();
+                let sent = Instant::now();
+                let mut answer = agent.run(request).unwrap();
+                assert_eq!(answer.status().as_u16(), 200);
+                answer.body_mut().read_to_string().unwrap();
+                times.push(sent.elapsed().as_secs_f64() * 1000.0);
+            }
+        }
+        times
+    };
+    let mut times: Vec<f64> = thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
+        clients.into_iter().flat_map(|one| one.join().unwrap()).collect()
+    });
+    times.sort_by(f64::total_cmp);
+    times
+}
+
+fn at(times: &[f64], part: f64) -> f64 {
+    times[((times.len() - 1) as f64 * part) as usize]
+}
+
+#[test]
+#[ignore = "prints figures"]
+fn of_a_neighbour() {
+    let component = fixture::revision(json!({ "api_versions": [VERSION] }));
+    let settings = [
+        ("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_CALL_SECONDS", "5"),
+        ("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_EFFECT_SECONDS", "5"),
+    ];
+    let served = Served::with(&[component], &settings);
+    served.resource("Microsoft.Cache/redis", "neighbour").create();
+    let base = format!("{}/subscriptions/my-sub/resourceGroups/my-rg/providers", served.base());
+    load(&base);
+
+    println!("{MISBEHAVING} calls misbehave at the same time, again and again; {CLIENTS} clients of another plugin");
+    println!(
+        "{:<14} {:>8} {:>8} {:>8} {:>12} {:>12}",
+        "", "requests", "p50 ms", "p99 ms", "quiet p99 ms", "ratio of p99"
+    );
+    for word in
+        ["nothing", "loop", "memory", "recurse", "panic", "flood-log", "flood-stderr", "flood-resp", "block", "handles"]
+    {
+        // Beside each other: the machine is not the same from one minute to the next.
+        let quiet = load(&base);
+        let end = AtomicBool::new(false);
+        let times = thread::scope(|scope| {
+            for index in 0..MISBEHAVING {
+                let (served, end) = (&served, &end);
+                scope.spawn(move || {
+                    let bad = served.resource("Contoso.Widgets/widgets", &format!("{word}-{index}"));
+                    while word != "nothing" && !end.load(Ordering::Relaxed) {
+                        bad.put(&widget(json!({ "misbehave": word })));
+                    }
+                });
+            }
+            let times = load(&base);
+            end.store(true, Ordering::Relaxed);
+            times
+        });
+        let (p99, quiet) = (at(&times, 0.99), at(&quiet, 0.99));
+        println!(
+            "{word:<14} {:>8} {:>8.2} {p99:>8.2} {quiet:>12.2} {:>12.2}",
+            times.len(),
+            at(&times, 0.5),
+            p99 / quiet
+        );
+    }
+}
