@@ -88,6 +88,11 @@ fn only_docker_names_bollard() {
 }
 
 #[test]
+fn only_telemetry_names_its_formats() {
+    assert_eq!(naming("host/src", &["prometheus", "opentelemetry"], &["host/src/telemetry/"]), Vec::<String>::new());
+}
+
+#[test]
 fn arm_knows_no_service() {
     // The bundling line; the redis protocol, which any plugin may speak to its own workloads, and their clients; the
     // console for whatever speaks it.
@@ -113,6 +118,7 @@ fn dependencies_point_one_way() {
         ("identity/", &["arm", "config", "folders", "identity"]),
         ("ingress/", &["config", "identity", "ingress", "runtime", "words"]),
         ("words.rs", &[]),
+        ("telemetry/", &[]),
         ("cli/", &["cli", "config", "folders", "identity", "plugin", "rollout", "words"]),
     ] {
         let others = modules_named_by(&format!("host/src/{part}"));

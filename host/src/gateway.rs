@@ -35,6 +35,7 @@ use crate::runtime::{Picked, Runtime, RuntimeError, WorkloadKey};
 use crate::server::{Limits, PROTOCOLS, Server};
 use crate::sources::{Intake, SourceError};
 use crate::state::{Batch, Contents, Store, StoreError, Table};
+use crate::telemetry::{Event, Telemetry};
 
 /// What says how the other tables are to be read.
 const META: Table = Table("meta");
@@ -105,6 +106,8 @@ pub struct Gateway {
     address: SocketAddr,
     /// Why the runtime is this one.
     reason: String,
+    engine: Engine,
+    telemetry: Arc<Telemetry>,
 }
 
 impl Gateway {
@@ -121,9 +124,12 @@ impl Gateway {
         let certificates = certificates(&gateway, &folders)?;
         let tls = certificates.as_ref().map(|certificates| certificates.server_config(&PROTOCOLS, OldestTls::V12));
 
-        let inventory = Arc::new(Inventory::open(store.clone(), &mut contents)?);
-        let (engine, compiled, rows) = (Engine::new()?, compiled(&folders), contents.take(Rollout::TABLE));
-        let begun = Begun::new(engine, compiled, archive(&folders), rows, bundled(), &inventory).await?;
+        let telemetry = Arc::new(Telemetry::default());
+        let inventory = Arc::new(Inventory::open(store.clone(), &mut contents)?.reporting(telemetry.clone()));
+        let engine = Engine::new()?.reporting(telemetry.clone());
+        let (compiled, rows) = (compiled(&folders), contents.take(Rollout::TABLE));
+        telemetry.publish(Event::GatewayStarted { version: env!("CARGO_PKG_VERSION").to_owned() });
+        let begun = Begun::new(engine.clone(), compiled, archive(&folders), rows, bundled(), &inventory).await?;
         let plugins = begun.plugins.clone();
         let settings = sources.resolve(&plugins.settings())?;
         if !settings.aside().is_empty() {
@@ -177,22 +183,28 @@ impl Gateway {
             identity,
             folders,
             reason,
+            engine,
+            telemetry,
         })
     }
 
     /// Serves until `closing` is true, and ends in good order.
     pub async fn run(self, closing: watch::Receiver<bool>) {
-        let Gateway { server, certificates, tls, plugins, lender, woken, .. } = self;
+        let Gateway { server, certificates, tls, plugins, lender, woken, telemetry, .. } = self;
         remove_orphans(&lender).await;
 
         let locks = Arc::new(Locks::default());
-        let reconciler = Arc::new(Reconciler::new(plugins.clone(), lender.clone(), locks.clone()));
+        let reconciler = Arc::new(Reconciler::new(plugins.clone(), lender.clone(), locks.clone(), telemetry.clone()));
         let admin = Arc::new(Admin {
             plugins: plugins.clone(),
             reconciler: reconciler.clone(),
             runtime: lender.runtime.name(),
             storage: storage_name(&self.storage),
             certificates: certificates.clone(),
+            lender: lender.clone(),
+            engine: self.engine,
+            telemetry: telemetry.clone(),
+            closing: closing.clone(),
         });
         let administration =
             PluginAdmin { revisions: self.rollout.clone(), components: self.intake, token: self.admin_token };
@@ -217,6 +229,7 @@ impl Gateway {
                     plugins: administration,
                     identity: self.identity,
                     door: door.clone(),
+                    telemetry,
                 }),
                 closing,
             )

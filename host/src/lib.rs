@@ -24,4 +24,5 @@ pub mod runtime;
 pub mod server;
 pub mod sources;
 pub mod state;
+pub mod telemetry;
 pub mod words;

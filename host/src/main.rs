@@ -16,9 +16,12 @@ use floci_az::config::{self, Settings, Sources};
 use floci_az::gateway::Gateway;
 use floci_az::plugin::{Compiled, Engine, Plugins, bundled};
 use floci_az::runtime::process;
+use floci_az::telemetry::otlp::Collector;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 /// Azure Resource Manager on localhost: create an Azure Cache for Redis with curl or an SDK, and connect to it with any
 /// Redis client.
@@ -193,16 +196,34 @@ async fn settings(file: Option<PathBuf>) -> anyhow::Result<()> {
     resolved.map(drop).map_err(Into::into)
 }
 
-async fn serve(file: Option<PathBuf>) -> anyhow::Result<()> {
+/// The log, and the collector of spans, if there is one.
+fn log() -> Option<Collector> {
     let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
     let ansi = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(ansi)
-        .with_target(false)
-        .init();
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(ansi).with_target(false).with_filter(filter);
+    let (collector, trouble) = match Collector::of_environment() {
+        Ok(collector) => (collector, None),
+        Err(error) => (None, Some(error)),
+    };
+    tracing_subscriber::registry().with(lines).with(collector.as_ref().map(Collector::layer)).init();
+    match trouble {
+        Some(error) => tracing::warn!("{error}"),
+        None if collector.is_some() => tracing::info!("spans are sent to the collector of OTEL_EXPORTER_OTLP_*"),
+        None => {}
+    }
+    collector
+}
 
+async fn serve(file: Option<PathBuf>) -> anyhow::Result<()> {
+    let collector = log();
+    let served = serve_until_told(file).await;
+    if let Some(collector) = collector {
+        collector.end();
+    }
+    served
+}
+
+async fn serve_until_told(file: Option<PathBuf>) -> anyhow::Result<()> {
     allow_connections();
     let sources = Sources::read(file.as_deref(), std::env::vars_os());
     let gateway = Gateway::start(&sources).await?;

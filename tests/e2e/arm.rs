@@ -99,6 +99,13 @@ impl Arm {
         self.send("GET", url, None)
     }
 
+    /// The body of an answer that is no JSON.
+    pub fn text(&self, url: &str) -> String {
+        let mut response = self.agent.get(format!("{}{url}", self.base)).call().unwrap();
+        assert_eq!(response.status(), 200, "{url}");
+        response.body_mut().read_to_string().unwrap()
+    }
+
     /// In the quickstart's group.
     pub fn cache(&self, name: &str) -> Cache {
         self.cache_at(&format!("/subscriptions/my-sub/resourceGroups/my-rg/providers/Microsoft.Cache/redis/{name}"))

@@ -35,6 +35,7 @@ mod gateway;
 mod lifecycle;
 mod login;
 mod nodes;
+mod observability;
 mod readme;
 mod refusals;
 mod rules;

@@ -33,6 +33,8 @@ fn secrets_stay_secret(runtime: Runtime) {
     let listed = arm.get(&format!("/subscriptions/my-sub/providers/Microsoft.Cache/redis?api-version={VERSION}"));
     clean("the list", &listed.body.to_string());
     clean("health", &arm.get("/health").body.to_string());
+    clean("metrics", &arm.text("/metrics"));
+    clean("events", &arm.text("/_floci/events?follow=false"));
     clean("the log", &gateway.log_text());
 
     let server = format!("/proc/{}", gateway.server_pid());

@@ -1,5 +1,6 @@
 //! What the gateway says of itself, beside ARM.
 
+mod insight;
 mod plugins;
 #[cfg(test)]
 mod tests;
@@ -7,13 +8,16 @@ mod token;
 
 use std::sync::Arc;
 
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
-use crate::arm::{ArmError, Reply};
+use crate::arm::{ArmError, Reply, Request};
 use crate::identity::ca::Certificates;
-use crate::plugin::Plugins;
+use crate::imports::Lender;
+use crate::plugin::{Engine, Plugins};
 use crate::reconcile::Reconciler;
+use crate::telemetry::Telemetry;
 pub use plugins::{Components, Doing, PluginAdmin, Revisions};
 pub use token::{AdminToken, TokenError};
 
@@ -29,21 +33,26 @@ pub struct Admin {
     pub storage: &'static str,
     /// None if TLS is off.
     pub certificates: Option<Arc<Certificates>>,
+    pub lender: Arc<Lender>,
+    pub engine: Engine,
+    pub telemetry: Arc<Telemetry>,
+    /// True once the gateway is shutting down.
+    pub closing: watch::Receiver<bool>,
 }
 
 impl Admin {
     /// None for a path that is not the gateway's own.
-    pub fn answer(&self, method: &Method, path: &str) -> Option<Reply> {
-        let reply = match path {
-            "/health" | "/_floci/health" => Reply::json(StatusCode::OK, self.health()),
-            "/ready" => self.ready(),
-            "/_floci/tls-cert" => self.certificate(),
+    pub fn answer(&self, request: &Request) -> Option<Reply> {
+        let answer: fn(&Admin, &Request) -> Result<Reply, ArmError> = match request.path.as_str() {
+            "/health" | "/_floci/health" => |admin, _| Ok(Reply::json(StatusCode::OK, admin.health())),
+            "/ready" => |admin, _| Ok(admin.ready()),
+            "/_floci/tls-cert" => |admin, _| Ok(admin.certificate()),
+            "/metrics" => |admin, request| Ok(admin.metrics(request)),
+            "/_floci/events" => Admin::events,
             _ => return None,
         };
-        match *method {
-            Method::GET | Method::HEAD => Some(reply),
-            _ => Some(ArmError::method_not_allowed(method.as_str(), "GET, HEAD").into()),
-        }
+        let reply = request.only("GET, HEAD").and_then(|()| answer(self, request));
+        Some(reply.unwrap_or_else(Reply::from))
     }
 
     /// The process is up and answers.

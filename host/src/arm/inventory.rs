@@ -20,6 +20,7 @@ use super::operation::{Operation, Status};
 use super::record::Record;
 use super::subscription::Subscription;
 use crate::state::{Batch, Contents, Rows, Store, StoreError, Table};
+use crate::telemetry::Telemetry;
 
 const RESOURCES: Table = Table("resources");
 const OPERATIONS: Table = Table("operations");
@@ -53,6 +54,7 @@ pub struct Inventory {
     subscriptions: RwLock<BTreeMap<Key, Arc<Subscription>>>,
     /// Woken whenever an operation ends.
     ended: Notify,
+    telemetry: Arc<Telemetry>,
 }
 
 impl Inventory {
@@ -75,7 +77,13 @@ impl Inventory {
             groups: RwLock::new(groups.collect()),
             subscriptions: RwLock::new(subscriptions.collect()),
             ended: Notify::new(),
+            telemetry: Arc::default(),
         })
+    }
+
+    /// The same inventory, whose operations are reported.
+    pub fn reporting(self, telemetry: Arc<Telemetry>) -> Inventory {
+        Inventory { telemetry, ..self }
     }
 
     pub fn get(&self, key: &Key) -> Option<Arc<Record>> {
@@ -172,11 +180,19 @@ impl Inventory {
         match transition {
             Transition::Store(record) => drop(write(&self.resources).insert(record.id.key(), Arc::new(record))),
             Transition::Remove(record) => drop(write(&self.resources).remove(&record.id.key())),
-            Transition::Operation(one) => drop(write(&self.operations).insert(one.id, Arc::new(one))),
+            Transition::Operation(one) => {
+                let event = one.event();
+                write(&self.operations).insert(one.id, Arc::new(one));
+                self.telemetry.publish(event);
+            }
             Transition::Group(group) => drop(write(&self.groups).insert(group.key(), Arc::new(group))),
             Transition::RemoveGroup(group) => drop(write(&self.groups).remove(&group.key())),
             Transition::Subscription(one) => drop(write(&self.subscriptions).insert(one.key(), Arc::new(one))),
         }
+    }
+
+    pub fn running(&self) -> usize {
+        read(&self.operations).values().filter(|operation| operation.status == Status::InProgress).count()
     }
 
     fn outdated(&self) -> Vec<Uuid> {

@@ -60,6 +60,7 @@ pub use version::Strictness;
 
 use crate::imports::Lender;
 use crate::plugin::{Plugin, Plugins};
+use crate::telemetry;
 use route::{Served, Target};
 
 /// Whether a resource group has to be created before it is used.
@@ -139,19 +140,22 @@ impl FrontDoor {
     }
 
     async fn carry_out(&self, request: Request) -> Reply {
-        self.dispatch(&request).await.unwrap_or_else(|error| {
+        let mut route = telemetry::Route::Unknown;
+        let reply = self.dispatch(&request, &mut route).await.unwrap_or_else(|error| {
             if error.status.is_server_error() {
                 tracing::error!(method = %request.method, path = request.path, code = error.code, "{}", error.message);
             }
             error.into()
-        })
+        });
+        reply.on(route)
     }
 
-    async fn dispatch(&self, request: &Request) -> Result<Reply, ArmError> {
+    async fn dispatch(&self, request: &Request, route: &mut telemetry::Route) -> Result<Reply, ArmError> {
         let _changing = self.changing(request).await;
         loop {
             let table = self.plugins.now();
             let target = self.routes.of(&table).find(&table, &request.path, request.api_version())?;
+            *route = target.note(request.api_version());
             match self.serve(target, request).await {
                 // It read what the next revision has written.
                 Err(error) if error.is_superseded() && self.plugins.now().version() != table.version() => {}

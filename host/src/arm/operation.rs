@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::id::{ResourceId, Scope};
 use super::location;
+use crate::telemetry::Event;
 
 /// How an operation stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +62,24 @@ impl Operation {
     pub fn preempted(&self) -> Operation {
         let message = "The operation was preempted by the deletion of its resource.".to_owned();
         self.end(Status::Failed { code: "OperationPreempted".to_owned(), message })
+    }
+
+    /// What is told of it. A failure's message is not: it is for whoever started the operation.
+    pub fn event(&self) -> Event {
+        let operation = self.id.to_string();
+        let subject = match &self.subject {
+            Subject::Resource { resource, .. } => resource.to_string(),
+            Subject::Group { group } => group.to_string(),
+        };
+        let taken = self.ended.map(|ended| ended.duration_since(self.started).as_millis());
+        let milliseconds = taken.and_then(|taken| u64::try_from(taken).ok()).unwrap_or_default();
+        match &self.status {
+            Status::InProgress => Event::OperationStarted { operation, subject },
+            Status::Succeeded => Event::OperationSucceeded { operation, subject, milliseconds },
+            Status::Failed { code, .. } => {
+                Event::OperationFailed { operation, subject, milliseconds, code: code.clone() }
+            }
+        }
     }
 
     pub fn subscription(&self) -> &str {

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::IpAddr;
+use std::pin::Pin;
 
 use bytes::Bytes;
+use futures_util::Stream;
 use hyper::header::HeaderMap;
 use hyper::{Method, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -12,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::{ArmError, Cause};
 use super::operation::Operation;
+use crate::telemetry::Route;
 
 /// What has a meaning of its own in a URL, or none at all.
 const NOT_IN_PATHS: &AsciiSet =
@@ -176,7 +179,15 @@ fn kind(value: &Value) -> &'static str {
 pub enum Body {
     Nothing,
     Json(Value),
-    Text { media_type: &'static str, text: String },
+    Text {
+        media_type: &'static str,
+        text: String,
+    },
+    /// Text that comes bit by bit, as long as the client reads and the gateway runs.
+    Stream {
+        media_type: &'static str,
+        text: Pin<Box<dyn Stream<Item = Bytes> + Send>>,
+    },
 }
 
 /// An answer.
@@ -184,6 +195,8 @@ pub struct Reply {
     pub status: StatusCode,
     pub headers: Vec<(&'static str, String)>,
     pub body: Body,
+    /// What the request's path meant, if that is known.
+    pub route: Route,
 }
 
 impl fmt::Debug for Reply {
@@ -194,16 +207,29 @@ impl fmt::Debug for Reply {
 }
 
 impl Reply {
+    fn new(status: StatusCode, body: Body) -> Reply {
+        Reply { status, headers: Vec::new(), body, route: Route::Unknown }
+    }
+
+    /// Ends with the stream.
+    pub fn stream(media_type: &'static str, text: impl Stream<Item = Bytes> + Send + 'static) -> Reply {
+        Reply::new(StatusCode::OK, Body::Stream { media_type, text: Box::pin(text) })
+    }
+
+    pub fn on(self, route: Route) -> Reply {
+        Reply { route, ..self }
+    }
+
     pub fn json(status: StatusCode, body: Value) -> Reply {
-        Reply { status, headers: Vec::new(), body: Body::Json(body) }
+        Reply::new(status, Body::Json(body))
     }
 
     pub fn text(status: StatusCode, media_type: &'static str, text: String) -> Reply {
-        Reply { status, headers: Vec::new(), body: Body::Text { media_type, text } }
+        Reply::new(status, Body::Text { media_type, text })
     }
 
     pub fn empty(status: StatusCode) -> Reply {
-        Reply { status, headers: Vec::new(), body: Body::Nothing }
+        Reply::new(status, Body::Nothing)
     }
 
     /// Tells the client where to poll. `location` is where it finds the result.

@@ -16,6 +16,7 @@ use super::own::{Own, Polled};
 use super::provider::{self, Registration};
 use super::tagged::Tagged;
 use crate::plugin::{Entry, Plugin, Serving, Table};
+use crate::telemetry;
 
 /// A type, with the revision that serves it now. A request keeps it to its end.
 #[derive(Debug, Clone)]
@@ -63,6 +64,31 @@ impl Target {
             Target::ProviderAction { provider, .. } => Some(&provider.plugin),
             Target::Own(_) => None,
         }
+    }
+
+    /// Adds to the span of the request what its path says; what it means to metrics.
+    pub fn note(&self, version: Option<&str>) -> telemetry::Route {
+        let span = tracing::Span::current();
+        let (revision, kind) = match self {
+            Target::Resource { served, id } => {
+                span.record("resource", tracing::field::display(id));
+                (Some(&served.revision), telemetry::Route::Resource)
+            }
+            Target::List { served, .. } => (Some(&served.revision), telemetry::Route::List),
+            Target::Action { served, id, .. } => {
+                span.record("resource", tracing::field::display(id));
+                (Some(&served.revision), telemetry::Route::Action)
+            }
+            Target::ProviderAction { provider, .. } => (Some(&provider.revision), telemetry::Route::Action),
+            Target::Own(_) => (None, telemetry::Route::Own),
+        };
+        if let Some(revision) = revision {
+            span.record("plugin", revision.manifest().namespace.as_str()).record("revision", revision.digest().short());
+        }
+        if let Some(version) = version {
+            span.record("api_version", version);
+        }
+        kind
     }
 }
 

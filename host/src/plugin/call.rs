@@ -7,11 +7,13 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tracing::Instrument;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, Store};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
+use super::report::{self, Report, Verdict};
 use super::revision::Revision;
 use crate::imports::Imports;
 
@@ -96,14 +98,32 @@ pub(super) async fn call<R, F>(
     call: F,
 ) -> Result<R, CallError>
 where
+    R: Verdict,
+    F: AsyncFnOnce(&mut Store<CallState>, &super::bindings::Plugin) -> wasmtime::Result<R>,
+{
+    let span = tracing::debug_span!("call", function, plugin = revision.label());
+    placed(revision, function, limit, imports, call).instrument(span).await
+}
+
+async fn placed<R, F>(
+    revision: &Revision,
+    function: &'static str,
+    limit: Duration,
+    imports: Imports,
+    call: F,
+) -> Result<R, CallError>
+where
+    R: Verdict,
     F: AsyncFnOnce(&mut Store<CallState>, &super::bindings::Plugin) -> wasmtime::Result<R>,
 {
     let plugin = revision.label();
     let failed = |reason: String| CallError::Failed { plugin: plugin.to_owned(), function, reason };
     let place = within(PLACE, revision.engine().place()).await;
     let Some(_place) = place.flatten() else {
+        report::saturated(revision, function, PLACE);
         return Err(CallError::Saturated { plugin: plugin.to_owned(), limit: PLACE });
     };
+    let report = Report::begin(revision, function);
     let mut store = Store::new(revision.engine().wasmtime(), CallState::new(imports));
     store.limiter(|state| &mut state.memory);
     store.set_epoch_deadline(1);
@@ -121,7 +141,8 @@ where
     if !stderr.is_empty() {
         tracing::debug!(plugin, function, "stderr: {}", String::from_utf8_lossy(&stderr).trim_end());
     }
-    match outcome {
+    let memory = MEMORY.saturating_sub(state.memory.left);
+    let outcome = match outcome {
         Some(Ok(result)) => Ok(result),
         Some(Err(error)) => {
             let said = state.imports.last_error().map(|text| format!("; its last error was: {text}"));
@@ -130,7 +151,9 @@ where
             Err(failed(format!("{trap}{}", said.unwrap_or_default())))
         }
         None => Err(CallError::TimedOut { plugin: plugin.to_owned(), function, limit }),
-    }
+    };
+    report.end(&outcome, memory);
+    outcome
 }
 
 async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {

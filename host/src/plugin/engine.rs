@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::error::LoadError;
+use crate::telemetry::Telemetry;
 
 /// Instances at the same time. Each reserves 4 GiB of address space, of which only what is touched costs memory.
 const INSTANCES: u32 = 128;
@@ -31,6 +32,7 @@ const TICK: Duration = Duration::from_millis(5);
 pub struct Engine {
     inner: wasmtime::Engine,
     places: Arc<Semaphore>,
+    telemetry: Arc<Telemetry>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -48,7 +50,22 @@ impl Engine {
             })
             .map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         tick(&inner)?;
-        Ok(Engine { inner, places: Arc::new(Semaphore::new(INSTANCES as usize)) })
+        Ok(Engine { inner, places: Arc::new(Semaphore::new(INSTANCES as usize)), telemetry: Arc::default() })
+    }
+
+    /// The same engine, whose calls are reported.
+    pub fn reporting(self, telemetry: Arc<Telemetry>) -> Engine {
+        Engine { telemetry, ..self }
+    }
+
+    pub fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.telemetry
+    }
+
+    /// How many instances there can be, and how many there are.
+    pub fn slots(&self) -> (usize, usize) {
+        let slots = INSTANCES as usize;
+        (slots, slots.saturating_sub(self.places.available_permits()))
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {

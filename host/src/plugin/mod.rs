@@ -13,6 +13,7 @@ mod error;
 mod grants;
 mod interfaces;
 mod manifest;
+mod report;
 mod revision;
 mod served;
 

@@ -24,6 +24,7 @@ use super::error::LoadError;
 use super::interfaces::Interfaces;
 use super::manifest;
 use crate::imports::Imports;
+use crate::telemetry::Labels;
 
 /// A function that has no side effects takes microseconds; this is for one that does not end.
 const PURE: Duration = Duration::from_secs(10);
@@ -43,6 +44,8 @@ pub struct Revision {
     contract: String,
     /// How many of its calls did not return.
     trouble: watch::Sender<u32>,
+    /// The same for metrics and events.
+    labels: Labels,
 }
 
 impl fmt::Debug for Revision {
@@ -88,10 +91,12 @@ impl Revision {
             kinds: Vec::new(),
             label,
             trouble: watch::Sender::new(0),
+            labels: Labels::unknown(),
         };
         revision.manifest = revision.describe().await?;
         revision.kinds = revision.manifest.types.iter().cloned().map(Arc::new).collect();
         revision.label = format!("{}@{}", revision.manifest.namespace, revision.digest.short());
+        revision.labels = Labels::new(&revision.manifest.namespace, revision.digest.short());
         Ok(revision)
     }
 
@@ -139,6 +144,10 @@ impl Revision {
     /// How many of its calls were stopped or trapped since it was loaded.
     pub fn trouble(&self) -> watch::Receiver<u32> {
         self.trouble.subscribe()
+    }
+
+    pub fn labels(&self) -> &Labels {
+        &self.labels
     }
 
     pub(super) fn engine(&self) -> &Engine {

@@ -19,16 +19,18 @@ mod step;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
+use tracing::Instrument;
 
 use crate::arm::{Key, Life, Locks};
 use crate::imports::Lender;
 use crate::plugin::Plugins;
+use crate::telemetry::Telemetry;
 use step::{Step, Stepper};
 
 /// Steps at the same time, over all resources: each may have an engine create a container.
@@ -56,14 +58,25 @@ pub struct Reconciler {
     first: Vec<Key>,
     /// How many of these still await their first step.
     unseen: Arc<AtomicUsize>,
+    telemetry: Arc<Telemetry>,
 }
 
 impl Reconciler {
-    pub fn new(plugins: Arc<Plugins>, lender: Arc<Lender>, locks: Arc<Locks>) -> Reconciler {
+    pub fn new(plugins: Arc<Plugins>, lender: Arc<Lender>, locks: Arc<Locks>, telemetry: Arc<Telemetry>) -> Reconciler {
         let stepper = Stepper { plugins, lender, locks, began: Timestamp::now() };
         let first = looked_after(&stepper);
         let unseen = Arc::new(AtomicUsize::new(first.len()));
-        Reconciler { stepper, workers: Mutex::default(), steps: Semaphore::new(AT_ONCE), first, unseen }
+        Reconciler { stepper, workers: Mutex::default(), steps: Semaphore::new(AT_ONCE), first, unseen, telemetry }
+    }
+
+    /// How many resources and groups it is not done with.
+    pub fn working_on(&self) -> usize {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// How many steps are under way.
+    pub fn steps_running(&self) -> usize {
+        AT_ONCE.saturating_sub(self.steps.available_permits())
     }
 
     /// How many resources that were there at the start have not been looked at yet.
@@ -178,7 +191,10 @@ impl Post {
         if *closing.borrow() {
             return None;
         }
-        Some(stepper.step(&self.key, broken).await)
+        let (began, span) = (Instant::now(), tracing::debug_span!("step", resource = self.key.as_str()));
+        let step = stepper.step(&self.key, broken).instrument(span).await;
+        self.reconciler.telemetry.step(step.end(), began.elapsed());
+        Some(step)
     }
 
     /// Ends the worker, unless it was woken meanwhile. A wake-up finds either this worker or none.

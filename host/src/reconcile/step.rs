@@ -16,6 +16,7 @@ use crate::imports::{Imports, Lender, Phase};
 use crate::plugin::contract::{self, Fault, Next};
 use crate::plugin::{CallError, Entry, Plugins, Revision};
 use crate::state::StoreError;
+use crate::telemetry::StepEnd;
 
 /// The shortest pause between two steps of one resource, whatever its plugin asks for.
 const SHORTEST: Duration = Duration::from_millis(5);
@@ -30,6 +31,17 @@ pub(super) enum Step {
     Failed,
     /// The plugin gave no answer that could be used; after a pause that grows.
     Broken,
+}
+
+impl Step {
+    pub(super) fn end(&self) -> StepEnd {
+        match self {
+            Step::Settled => StepEnd::Settled,
+            Step::Again(_) => StepEnd::Again,
+            Step::Failed => StepEnd::Failed,
+            Step::Broken => StepEnd::Broken,
+        }
+    }
 }
 
 /// Why a resource that is being deleted cannot go yet.

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::error::RolloutError;
 use super::package::Origin;
-use super::state::{Event, State};
+use super::state::{Happening, State};
 use super::view::{Outcome, RevisionView};
 use crate::arm::Record;
 use crate::plugin::{Digest, Grants, Plugin, Revision, Values};
 use crate::state::{Batch, StoreError, Table};
+use crate::telemetry::Labels;
 
 /// One row for each namespace.
 pub(super) const PLUGINS: Table = Table("plugins");
@@ -82,12 +83,12 @@ impl Known {
     }
 
     pub fn load(&mut self, revision: Arc<Revision>) {
-        self.happens(Event::Loaded, revision.label());
+        self.happens(Happening::Loaded, revision.label());
         self.loaded = Some(revision);
     }
 
     /// What cannot happen in its state changes nothing.
-    pub fn happens(&mut self, event: Event, label: &str) {
+    pub fn happens(&mut self, event: Happening, label: &str) {
         if let Some(state) = self.state.after(event) {
             tracing::info!(revision = label, "{state}");
             self.state = state;
@@ -100,6 +101,10 @@ impl Known {
             Some(revision) => revision.label().to_owned(),
             None => format!("{namespace}@{}", self.digest.short()),
         }
+    }
+
+    pub fn labels(&self, namespace: &str) -> Labels {
+        Labels::new(namespace, self.digest.short())
     }
 
     pub fn view(&self, allowed: Vec<String>) -> RevisionView {

@@ -38,9 +38,10 @@ use crate::config::Sources;
 use crate::imports::Lender;
 use crate::plugin::{Compiled, Digest, Ended, Engine, Entry, Grants, Plugin, Plugins, Revision, Values, declared};
 use crate::state::{Batch, Table};
+use crate::telemetry::{Event, Labels};
 use gate::Passed;
 use history::{History, Known};
-use state::Event;
+use state::Happening;
 
 /// How long a swap between schemas waits for the changes under way. Those that come later wait as long, too.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -102,23 +103,41 @@ impl Rollout {
     /// Loads; Active if its namespace is not served yet or `then` is Swap; else it stays Ready.
     pub async fn install(self: &Arc<Self>, package: Package, then: Then) -> Result<Outcome, RolloutError> {
         self.to_its_end(|this| async move {
-            let revision = this.workshop.load(&package).await?;
-            let mut histories = this.histories.lock().await;
-            this.check_place(&histories, &revision)?;
-            let key = revision.manifest().namespace.to_lowercase();
-            this.allowed(histories.get(&key), &revision)?;
-            this.workshop.archive.keep(revision.digest(), &package.bytes)?;
-            let history = this.remember(&mut histories, revision.clone(), package.origin).await?;
-            if history.active.is_none() || then == Then::Swap {
-                return this.activate(&mut histories, &key, revision.digest(), Reason::Asked).await;
+            let (digest, origin) = (Digest::of(&package.bytes), package.origin.clone());
+            let installed = this.take_in(package, then).await;
+            if let Err(error) = &installed {
+                tracing::warn!(revision = digest.short(), %origin, %error, "a plugin was refused");
+                this.tell(Event::PluginRefused {
+                    plugin: None,
+                    revision: Some(digest.short().to_owned()),
+                    origin: origin.to_string(),
+                    code: error.code().to_owned(),
+                    reason: error.to_string(),
+                });
             }
-            let mut outcome = this.outcome(&histories, &key, revision.digest(), None)?;
-            if outcome.revision.state != State::Active.as_str() {
-                outcome.notes.push("It is ready, and not active: swap to it.".to_owned());
-            }
-            Ok(outcome)
+            installed
         })
         .await
+    }
+
+    async fn take_in(self: &Arc<Self>, package: Package, then: Then) -> Result<Outcome, RolloutError> {
+        let revision = self.workshop.load(&package).await?;
+        let mut histories = self.histories.lock().await;
+        self.check_place(&histories, &revision)?;
+        let key = revision.manifest().namespace.to_lowercase();
+        self.allowed(histories.get(&key), &revision)?;
+        self.workshop.archive.keep(revision.digest(), &package.bytes)?;
+        let (labels, version) = (revision.labels().clone(), revision.manifest().version.clone());
+        self.tell(Event::PluginLoaded { labels, version, origin: package.origin.to_string() });
+        let history = self.remember(&mut histories, revision.clone(), package.origin).await?;
+        if history.active.is_none() || then == Then::Swap {
+            return self.activate(&mut histories, &key, revision.digest(), Reason::Asked).await;
+        }
+        let mut outcome = self.outcome(&histories, &key, revision.digest(), None)?;
+        if outcome.revision.state != State::Active.as_str() {
+            outcome.notes.push("It is ready, and not active: swap to it.".to_owned());
+        }
+        Ok(outcome)
     }
 
     /// Everything that install and swap would look at; changes nothing.
@@ -220,6 +239,7 @@ impl Rollout {
                 this.forget_component(&histories, &known.digest);
             }
             tracing::info!(namespace, "plugin removed");
+            this.tell(Event::PluginRemoved { plugin: namespace });
             Ok(())
         })
         .await
@@ -236,6 +256,10 @@ impl Rollout {
             resources: self.lender.inventory.of_namespace(&history.namespace).len(),
         };
         histories.values().map(view).collect()
+    }
+
+    fn tell(&self, event: Event) {
+        self.workshop.engine.telemetry().publish(event);
     }
 
     /// Runs a change in a task of its own, so that it ends even if whoever asked for it does not wait.
@@ -357,16 +381,34 @@ impl Rollout {
         history.plugin = Some(plugin.clone());
         if let Some(known) = replaced.as_ref().and_then(|replaced| history.known_mut(replaced)) {
             let label = known.label(key);
-            known.happens(Event::Replaced, &label);
+            known.happens(Happening::Replaced, &label);
             if reason == Reason::Trouble {
                 known.note = Some("rolled back by itself: its calls failed".to_owned());
+            }
+            let labels = known.labels(plugin.namespace());
+            self.tell(Event::PluginDraining { labels: labels.clone() });
+            let to = digest.short().to_owned();
+            match reason {
+                Reason::Asked => {}
+                Reason::RolledBack => {
+                    self.tell(Event::PluginRolledBack { labels, to, why: "it was asked for".to_owned() });
+                }
+                Reason::Trouble => {
+                    self.tell(Event::PluginRolledBack {
+                        labels,
+                        to,
+                        why: "calls of it failed soon after it was swapped in".to_owned(),
+                    });
+                }
             }
         }
         if let Some(known) = history.known_mut(digest) {
             known.load(revision.clone());
-            known.happens(Event::Activated, revision.label());
+            known.happens(Happening::Activated, revision.label());
             known.note = None;
             known.turn = self.plugins.serve(plugin, revision.clone());
+            let replaced = replaced.as_ref().map(|replaced| replaced.short().to_owned());
+            self.tell(Event::PluginActivated { labels: revision.labels().clone(), replaced });
         }
         history.unload();
         drop(before);
@@ -412,6 +454,7 @@ impl Rollout {
         self.lender.inventory.commit_with(records, next.row()?).await?;
         if let Some(history) = histories.get_mut(key) {
             history.drop_revision(digest);
+            self.tell(Event::PluginForgotten { labels: Labels::new(&history.namespace, digest.short()) });
             tracing::info!(namespace = history.namespace, revision = digest.short(), "revision forgotten");
         }
         self.forget_component(histories, digest);
@@ -442,9 +485,11 @@ async fn retire(rollout: std::sync::Weak<Rollout>, mut endings: mpsc::UnboundedR
         let Some(rollout) = rollout.upgrade() else { return };
         let mut histories = rollout.histories.lock().await;
         for (key, history) in histories.iter_mut() {
+            let namespace = history.namespace.clone();
             if let Some(known) = history.known_mut(&digest).filter(|known| known.turn == turn) {
                 let label = known.label(key);
-                known.happens(Event::Ended, &label);
+                known.happens(Happening::Ended, &label);
+                rollout.tell(Event::PluginRetired { labels: known.labels(&namespace) });
                 history.unload();
             }
         }

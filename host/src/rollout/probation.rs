@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::{Reason, Rollout, find};
 use crate::plugin::Revision;
+use crate::telemetry::Event;
 
 /// Long enough for the reconcile loop to have looked at everything twice.
 const LENGTH: Duration = Duration::from_secs(60);
@@ -21,7 +22,11 @@ pub(super) fn begin(rollout: &Arc<Rollout>, revision: &Arc<Revision>) {
         let allowed = *trouble.borrow() + MOST_FAILURES;
         let in_trouble = trouble.wait_for(|failures| *failures >= allowed);
         if tokio::time::timeout(LENGTH, in_trouble).await.is_err() {
-            return tracing::info!(revision = revision.label(), "has passed its probation");
+            tracing::info!(revision = revision.label(), "has passed its probation");
+            if let Some(rollout) = rollout.upgrade() {
+                rollout.tell(Event::PluginProbationEnded { labels: revision.labels().clone() });
+            }
+            return;
         }
         let Some(rollout) = rollout.upgrade() else { return };
         let mut histories = rollout.histories.lock().await;

@@ -13,12 +13,13 @@ use tokio::sync::mpsc;
 
 use super::gate::{self, Passed};
 use super::history::History;
-use super::state::Event;
+use super::state::Happening;
 use super::{Archive, Known, Origin, Package, Plugin, Plugins, RolloutError, Workshop, granted, newer_than};
 use crate::arm::Inventory;
 use crate::config::Settings;
 use crate::plugin::{Compiled, Digest, Ended, Engine, Entry, Revision};
 use crate::state::{Rows, StoreError};
+use crate::telemetry::Event;
 
 /// What serves from the start; the rest of the gateway is put together around it.
 #[derive(Debug)]
@@ -156,7 +157,15 @@ impl Begun {
         history.plugin = Some(plugin.clone());
         if let Some(known) = history.known_mut(digest) {
             known.load(revision.clone());
-            known.happens(Event::Activated, revision.label());
+            known.happens(Happening::Activated, revision.label());
+            let telemetry = self.workshop.engine.telemetry();
+            let (labels, version) = (revision.labels().clone(), known.version.clone());
+            telemetry.publish(Event::PluginLoaded {
+                labels: labels.clone(),
+                version,
+                origin: known.origin.to_string(),
+            });
+            telemetry.publish(Event::PluginActivated { labels, replaced: None });
             known.turn = self.plugins.serve(plugin, revision);
         }
     }

@@ -22,7 +22,7 @@ pub enum State {
 
 /// What happens to a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Event {
+pub(super) enum Happening {
     Loaded,
     Activated,
     Replaced,
@@ -32,12 +32,12 @@ pub(super) enum Event {
 
 impl State {
     /// None if that cannot happen now.
-    pub(super) fn after(self, event: Event) -> Option<State> {
+    pub(super) fn after(self, event: Happening) -> Option<State> {
         match (self, event) {
-            (State::Loading | State::Retired, Event::Loaded) => Some(State::Ready),
-            (State::Ready | State::Draining, Event::Activated) => Some(State::Active),
-            (State::Active, Event::Replaced) => Some(State::Draining),
-            (State::Draining, Event::Ended) => Some(State::Retired),
+            (State::Loading | State::Retired, Happening::Loaded) => Some(State::Ready),
+            (State::Ready | State::Draining, Happening::Activated) => Some(State::Active),
+            (State::Active, Happening::Replaced) => Some(State::Draining),
+            (State::Draining, Happening::Ended) => Some(State::Retired),
             _ => None,
         }
     }
@@ -66,7 +66,7 @@ mod tests {
     use proptest::prelude::*;
 
     const STATES: [State; 5] = [State::Loading, State::Ready, State::Active, State::Draining, State::Retired];
-    const EVENTS: [Event; 4] = [Event::Loaded, Event::Activated, Event::Replaced, Event::Ended];
+    const EVENTS: [Happening; 4] = [Happening::Loaded, Happening::Activated, Happening::Replaced, Happening::Ended];
 
     #[test]
     fn these_are_all_transitions() {
@@ -90,7 +90,7 @@ mod tests {
             let (mut state, mut loaded) = (State::Loading, false);
             for event in events.into_iter().map(|index| EVENTS[index]) {
                 let Some(next) = state.after(event) else { continue };
-                loaded |= event == Event::Loaded;
+                loaded |= event == Happening::Loaded;
                 prop_assert!(loaded || next == State::Loading);
                 prop_assert!(!(state == State::Active && next == State::Retired));
                 state = next;

@@ -8,8 +8,6 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 use hyper::http::uri::Scheme;
@@ -25,12 +23,15 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::arrival::{Entrance, arrive};
 use super::envelope::{Enveloped, Refused};
 use super::headers::{Ids, response};
+use super::payload::Payload;
 use super::{Handler, Limits};
 use crate::arm::{self, ArmError};
+use crate::telemetry;
 
 /// The type of TLS's first record, which is no first byte of any request (RFC 8446, 5.1).
 const HANDSHAKE: u8 = 0x16;
@@ -129,14 +130,21 @@ impl<H: Handler> Speaker<H> {
         connection.await
     }
 
-    async fn serve_one(
-        &self,
-        request: Request<Incoming>,
-        entrance: &Entrance,
-        refused: &Refused,
-    ) -> Response<Full<Bytes>> {
+    async fn serve_one(&self, request: Request<Incoming>, entrance: &Entrance, refused: &Refused) -> Response<Payload> {
         let ids = Ids::of(request.method(), request.uri().path(), request.headers());
-        let span = tracing::info_span!("request", id = %ids);
+        let span = tracing::info_span!(
+            "request",
+            id = %ids,
+            request_id = ids.own_beside_correlation(),
+            plugin = Empty,
+            revision = Empty,
+            resource = Empty,
+            api_version = Empty,
+            otel.name = Empty,
+            otel.kind = Empty,
+            http.response.status_code = Empty,
+        );
+        telemetry::span::of_request(&span, request.method().as_str(), request.headers());
         self.reply_to(request, entrance, refused, &ids).instrument(span).await
     }
 
@@ -146,7 +154,7 @@ impl<H: Handler> Speaker<H> {
         entrance: &Entrance,
         refused: &Refused,
         ids: &Ids,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Payload> {
         let (method, version) = (request.method().clone(), request.version());
         let admit = |head: &arm::Request| self.handler.admit(head, self.limits.body_bytes);
         let arrived = arrive(request, entrance, &self.limits, admit).await;
@@ -159,23 +167,25 @@ impl<H: Handler> Speaker<H> {
             }
             Err(error) => {
                 tracing::debug!(code = error.code, "a request was refused on its way in: {}", error.message);
+                self.handler.refused(&method, error.status);
                 error.into()
             }
         };
+        telemetry::span::answered(method.as_str(), reply.route, reply.status.as_u16());
         let mut response = response(reply, ids);
         if closes {
             refused.note();
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if method == Method::HEAD {
-            let length = HeaderValue::from(response.body().len());
-            // A 204 has no length, not even 0 (RFC 9110, 8.6).
-            if response.status() != StatusCode::NO_CONTENT {
+            let length = response.body().bytes().map(|bytes| HeaderValue::from(bytes.len()));
+            // A 204 has no length, not even 0 (RFC 9110, 8.6); what comes bit by bit has none that is known.
+            if let Some(length) = length.filter(|_| response.status() != StatusCode::NO_CONTENT) {
                 response.headers_mut().insert(CONTENT_LENGTH, length);
             }
-            *response.body_mut() = Bytes::new();
+            *response.body_mut() = Payload::whole("");
         }
-        response.map(Full::new)
+        response
     }
 }
 

@@ -29,6 +29,8 @@ use crate::arm::ArmError;
 /// What a head of HTTP/1 begins with.
 const HTTP1: &[u8] = b"HTTP/1.";
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
+/// What a body that comes bit by bit ends with (RFC 9112, 7.1), and a head cannot.
+const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 /// Bytes; hyper's bare heads have 130 at most, ours more than twice that.
 const LONGEST_BARE_HEAD: usize = 256;
 /// Bytes thrown away at a time.
@@ -171,7 +173,7 @@ struct Bare<'a> {
 
 impl<'a> Bare<'a> {
     fn at_end(write: &'a [u8]) -> Option<Bare<'a>> {
-        if !write.ends_with(END_OF_HEAD) {
+        if !write.ends_with(END_OF_HEAD) || write.ends_with(LAST_CHUNK) {
             return None;
         }
         let (_, tail) = write.split_at(write.len().saturating_sub(LONGEST_BARE_HEAD));
@@ -192,7 +194,8 @@ impl<'a> Bare<'a> {
     fn in_envelope(&self, limits: &Limits) -> Bytes {
         let refusal = ArmError::no_request(self.status, limits.headers, limits.head_bytes);
         let mut response = response(refusal.into(), &Ids::unasked());
-        let length = HeaderValue::from(response.body().len());
+        let body = response.body().bytes().cloned().unwrap_or_default();
+        let length = HeaderValue::from(body.len());
         response.headers_mut().insert(CONTENT_LENGTH, length);
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
 
@@ -209,7 +212,7 @@ impl<'a> Bare<'a> {
             bytes.extend_from_slice(b"\r\n");
         }
         bytes.extend_from_slice(b"\r\n");
-        bytes.extend_from_slice(response.body());
+        bytes.extend_from_slice(&body);
         bytes.freeze()
     }
 }

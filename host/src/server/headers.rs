@@ -5,7 +5,6 @@
 
 use std::fmt;
 
-use bytes::Bytes;
 use hyper::header::{
     CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderMap, HeaderName, HeaderValue, PRAGMA, X_CONTENT_TYPE_OPTIONS,
 };
@@ -13,6 +12,7 @@ use hyper::{Method, Response, StatusCode};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::payload::Payload;
 use crate::arm::{Body, Reply};
 
 pub(super) const REQUEST: HeaderName = HeaderName::from_static("x-ms-request-id");
@@ -69,6 +69,11 @@ impl Ids {
         }
     }
 
+    /// Our id, if the client sent one of its own, by which the request is known otherwise.
+    pub(super) fn own_beside_correlation(&self) -> Option<String> {
+        self.correlation.is_some().then(|| self.request.to_string())
+    }
+
     /// Of what could not be read as a request.
     pub(super) fn unasked() -> Ids {
         Ids { request: Uuid::new_v4(), correlation: None, client: None, remaining: None }
@@ -93,13 +98,14 @@ fn remaining(method: &Method, path: &str) -> Option<(HeaderName, HeaderValue)> {
     }
 }
 
-pub(super) fn response(reply: Reply, ids: &Ids) -> Response<Bytes> {
-    let (media_type, text) = match reply.body {
-        Body::Nothing => (None, String::new()),
-        Body::Json(body) => (Some(JSON), body.to_string()),
-        Body::Text { media_type, text } => (Some(HeaderValue::from_static(media_type)), text),
+pub(super) fn response(reply: Reply, ids: &Ids) -> Response<Payload> {
+    let (media_type, payload) = match reply.body {
+        Body::Nothing => (None, Payload::whole("")),
+        Body::Json(body) => (Some(JSON), Payload::whole(body.to_string())),
+        Body::Text { media_type, text } => (Some(HeaderValue::from_static(media_type)), Payload::whole(text)),
+        Body::Stream { media_type, text } => (Some(HeaderValue::from_static(media_type)), Payload::Stream(text)),
     };
-    let mut response = Response::new(Bytes::from(text));
+    let mut response = Response::new(payload);
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
     if let Some(media_type) = media_type {

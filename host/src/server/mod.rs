@@ -9,6 +9,7 @@ mod connection;
 mod envelope;
 mod headers;
 mod limits;
+mod payload;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::{Method, StatusCode};
 use hyper_util::server::graceful::GracefulShutdown;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
@@ -42,6 +44,9 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Dropped when the client goes away or the answer takes too long: what must not stop halfway is a task.
     fn answer(&self, request: Request) -> impl Future<Output = Reply> + Send;
+
+    /// A request was refused on its way in.
+    fn refused(&self, _method: &Method, _status: StatusCode) {}
 }
 
 /// A port that is bound, and not served yet.

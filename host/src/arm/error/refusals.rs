@@ -97,7 +97,7 @@ impl ArmError {
 
     pub fn foreign_origin(from: &str) -> ArmError {
         let message = format!(
-            "A web page of another origin ('{}') cannot change anything here. Send the request from a program, without the headers Origin and Sec-Fetch-Site.",
+            "A web page of another origin ('{}') cannot change anything here, nor read what is the operator's. Send the request from a program, without the headers Origin and Sec-Fetch-Site.",
             short(from)
         );
         ArmError::new(StatusCode::FORBIDDEN, "CrossOriginRequestRefused", message)
@@ -116,6 +116,21 @@ impl ArmError {
         let message =
             "The gateway is shutting down and accepts no more changes. Try again when it has been started again.";
         ArmError::new(StatusCode::SERVICE_UNAVAILABLE, "ServerShuttingDown", message)
+    }
+
+    pub fn invalid_event_id(found: &str) -> ArmError {
+        let message = format!(
+            "'{}' is no id of an event. Give the id of the last event that was read, or leave 'after' and 'Last-Event-ID' out.",
+            short(found)
+        );
+        ArmError::new(StatusCode::BAD_REQUEST, "InvalidEventId", message)
+    }
+
+    pub fn too_many_listeners(most: usize) -> ArmError {
+        let message = format!(
+            "{most} clients follow the events already, and no more can. Try again when one of them has ended, or read the last events with '?follow=false'."
+        );
+        ArmError::new(StatusCode::SERVICE_UNAVAILABLE, "TooManyListeners", message)
     }
 
     /// `authority` is the URL at which tokens are issued, `summary` goes into a header and has no quotes in it.

@@ -8,6 +8,7 @@ mod refusals;
 use std::net::Ipv4Addr;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -21,6 +22,9 @@ use crate::identity::ca::{Certificates, Names, OldestTls};
 
 /// For anything that a test waits for; what takes this long is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What might be taken for a refusal of the protocol's own code.
+const STREAMED_LAST: &str = "HTTP/1.1 404 Not Found\n";
 
 /// Says what it was asked. `/held` is answered when the test says so, `/nothing` with a 204.
 #[derive(Debug, Default)]
@@ -37,6 +41,10 @@ impl Handler for Stub {
         }
         if request.path == "/nothing" {
             return Reply::empty(StatusCode::NO_CONTENT);
+        }
+        if request.path == "/stream" {
+            let pieces = ["one\n", STREAMED_LAST].map(|piece| Bytes::from_static(piece.as_bytes()));
+            return Reply::stream("text/event-stream", futures_util::stream::iter(pieces));
         }
         let (method, body) = (request.method.as_str(), request.body.len());
         Reply::json(

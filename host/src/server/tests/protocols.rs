@@ -252,3 +252,22 @@ async fn every_answer_carries_the_headers_of_arm() {
     .assert_eq(&told.join("\n"));
     server.end().await;
 }
+
+#[tokio::test]
+async fn what_comes_bit_by_bit_is_sent_as_it_comes() {
+    let running = start(Limits::default()).await;
+    let ask = async |method: &str, version: &str| {
+        let text = format!("{method} /stream HTTP/{version}\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let answer = String::from_utf8(exchange(running.connect().await, text.as_bytes()).await).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("content-type: text/event-stream"), "{answer}");
+        assert!(!head.contains("content-length"), "{answer}");
+        (head.contains("transfer-encoding: chunked"), body.to_owned())
+    };
+    let chunked = format!("4\r\none\n\r\n{:X}\r\n{STREAMED_LAST}\r\n0\r\n\r\n", STREAMED_LAST.len());
+    assert_eq!(ask("GET", "1.1").await, (true, chunked));
+    // Whoever knows no chunks reads to the end of the connection.
+    assert_eq!(ask("GET", "1.0").await, (false, format!("one\n{STREAMED_LAST}")));
+    assert_eq!(ask("HEAD", "1.0").await, (false, String::new()));
+    running.end().await;
+}
