@@ -135,7 +135,7 @@ impl<H: Handler> Speaker<H> {
         let span = tracing::info_span!(
             "request",
             id = %ids,
-            request_id = ids.own_beside_correlation(),
+            request_id = ids.own_beside_correlation().map(tracing::field::display),
             plugin = Empty,
             revision = Empty,
             resource = Empty,

@@ -138,7 +138,7 @@ async fn a_refusal_on_the_way_in_is_logged_with_the_ids_of_its_request() {
     assert_eq!(server.exchange(bytes).await[0].status, 400);
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let line = text.lines().find(|line| line.contains("InvalidHostHeader")).unwrap_or_else(|| panic!("{text}"));
-    assert!(line.contains("request{id=my-request}"), "{line}");
+    assert!(line.contains("request{id=my-request request_id="), "{line}");
     server.end().await;
 }
 
