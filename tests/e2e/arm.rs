@@ -87,6 +87,25 @@ impl Arm {
         Answer { status: response.status().as_u16(), headers: response.headers().clone(), body }
     }
 
+    /// The bytes of a component, to `/_floci/plugins` with these parameters.
+    pub fn install(&self, parameters: &str, component: &[u8]) -> Answer {
+        let url = format!("{}/_floci/plugins{parameters}", self.base);
+        let request = self.agent.put(url).header("content-type", "application/wasm");
+        let mut response = request.send(component).unwrap();
+        let body = response.body_mut().read_json().unwrap();
+        Answer { status: response.status().as_u16(), headers: response.headers().clone(), body }
+    }
+
+    /// A POST to one plugin of `/_floci/plugins`.
+    pub fn rollout(&self, namespace: &str, what: &str, body: &Value) -> Answer {
+        self.send("POST", &format!("/_floci/plugins/{namespace}/{what}"), Some(body.to_string().as_bytes()))
+    }
+
+    /// What is shown of one plugin.
+    pub fn plugin(&self, namespace: &str) -> Value {
+        self.get(&format!("/_floci/plugins/{namespace}")).expect(200).body
+    }
+
     pub fn send(&self, method: &str, url: &str, body: Option<&[u8]>) -> Answer {
         self.try_send(method, url, body).unwrap_or_else(|| panic!("no answer to {method} {url}"))
     }

@@ -1,87 +1,50 @@
 //! A plugin that misbehaves harms nobody else: each call of it ends with an error that says why, the next one is as good
 //! as any, and other plugins do not notice.
 
-use std::fs::{self, File};
+use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use expect_test::expect;
-use floci_az::config::Sources;
-use floci_az::gateway::Gateway;
-use floci_az::plugin::{Compiled, Digest, Engine, Plugins, bundled};
+use floci_az::plugin::Digest;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use crate::arm::{Answer, Arm, Cache, VERSION, quickstart};
 use crate::fixture;
-use crate::gateway::{free_ports, wait_for};
+use crate::gateway::{Gateway, Runtime, wait_for};
 use crate::raw::{self, Raw};
 
-/// A gateway in this process, with the bundled plugins (the caches are mocked) and others.
-pub struct Served {
-    arm: Arm,
-    port: u16,
-    folder: TempDir,
-    close: watch::Sender<bool>,
-    running: Option<(Runtime, JoinHandle<()>)>,
-}
+/// A gateway with the bundled plugins (the caches are mocked) and others.
+pub struct Served(Gateway);
 
 impl Served {
     pub fn with(others: &[Vec<u8>], settings: &[(&str, &str)]) -> Served {
-        let folder = tempfile::tempdir().unwrap();
-        let port = free_ports(1);
-        let log = Arc::new(File::create(folder.path().join("log")).unwrap());
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .on_thread_start(move || {
-                let log = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
-                // For as long as the thread lives.
-                std::mem::forget(tracing::subscriber::set_default(log));
-            })
-            .build()
-            .unwrap();
         let usual = [
-            ("FLOCI_AZ_PORT", port.to_string()),
-            ("FLOCI_AZ_RUNTIME", "none".to_owned()),
-            ("FLOCI_AZ_STORAGE_MODE", "memory".to_owned()),
-            ("FLOCI_AZ_SERVICES_REDIS_MOCKED", "true".to_owned()),
-            ("FLOCI_AZ_SERVICES_REDIS_SSL_PORT", free_ports(1).to_string()),
+            ("FLOCI_AZ_STORAGE_MODE", "memory"),
+            ("FLOCI_AZ_SERVICES_REDIS_MOCKED", "true"),
+            ("FLOCI_AZ_SERVICES_WIDGETS_GRANTS_RESP", "true"),
         ];
-        let given = settings.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        let variables = usual.into_iter().chain(given).map(|(name, value)| (name.into(), value.into()));
-        let sources = Sources::read(None, variables);
-        let components: Vec<&[u8]> = bundled().iter().copied().chain(others.iter().map(Vec::as_slice)).collect();
-        let (close, closing) = watch::channel(false);
-        let gateway = runtime.block_on(Gateway::start_with(&sources, &components)).unwrap();
-        let running = runtime.spawn(gateway.run(closing));
-        let arm = Arm::new(port);
-        wait_for("the gateway to be ready", || arm.try_get("/ready").is_some_and(|answer| answer.status == 200));
-        Served { arm, port, folder, close, running: Some((runtime, running)) }
+        let settings: Vec<(&str, &str)> = usual.into_iter().chain(settings.iter().copied()).collect();
+        let served = Served(Gateway::with(Runtime::None, &settings));
+        for component in others {
+            served.0.arm().install("", component).expect(200);
+        }
+        served
     }
 
     pub fn resource(&self, kind: &str, name: &str) -> Cache {
-        self.arm.cache_at(&format!("/subscriptions/my-sub/resourceGroups/my-rg/providers/{kind}/{name}"))
+        self.0.arm().cache_at(&format!("/subscriptions/my-sub/resourceGroups/my-rg/providers/{kind}/{name}"))
     }
 
     pub fn base(&self) -> String {
-        format!("http://localhost:{}", self.port)
+        format!("http://localhost:{}", self.0.port)
     }
 
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.close.send_replace(true);
-        if let Some((runtime, running)) = self.running.take() {
-            let _ = runtime.block_on(running);
-        }
+    fn megabytes_resident(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").trim().parse::<usize>().unwrap() / 1024
     }
 }
 
@@ -144,12 +107,6 @@ fn summary(answer: &Answer) -> String {
     format!("{} {} {before}{}", answer.status, answer.code(), said.unwrap_or_default())
 }
 
-fn megabytes_resident() -> usize {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").trim().parse::<usize>().unwrap() / 1024
-}
-
 pub fn widget(properties: Value) -> Value {
     json!({ "location": "westus", "properties": properties })
 }
@@ -165,7 +122,7 @@ fn bad_plugin_is_contained() {
     let clean = served.resource(bad, "clean");
     clean.put(&good).expect(201);
     let neighbour = Neighbour::of(&served);
-    let at_first = megabytes_resident();
+    let at_first = served.megabytes_resident();
 
     let mut lines = Vec::new();
     let mut check = |what: String, misbehave: &dyn Fn() -> Answer| {
@@ -214,10 +171,10 @@ fn bad_plugin_is_contained() {
         }
     });
     expect![[r#""#]].assert_eq(&lines.join("\n"));
-    let grown = megabytes_resident().saturating_sub(at_first);
+    let grown = served.megabytes_resident().saturating_sub(at_first);
     assert!(grown < 512, "the process has grown by {grown} MB");
 
-    let log = served.log();
+    let log = served.0.log_text();
     let written = log.lines().filter(|line| line.contains("flood 0")).count();
     assert!((1..=1000).contains(&written), "{written} lines of the flood");
     assert!(log.contains("left out of the plugin's log"), "{log}");
@@ -286,22 +243,22 @@ fn what_no_compiler_makes_is_contained_too() {
     let served = Served::with(&[table, memories, texts].map(|raw| raw.component()), &[]);
     let neighbour = Neighbour::of(&served);
     let thing = |namespace: &str| served.resource(&format!("Contoso.{namespace}/things"), "a");
-    let at_first = megabytes_resident();
+    let at_first = served.megabytes_resident();
     let (text, body) = (thing("Texts"), json!({ "location": "westus" }));
     let answers = [thing("Table").put(&body), thing("Memories").put(&body), text.put(&body), text.get()];
     expect![[r#""#]].assert_eq(&answers.each_ref().map(summary).join("\n"));
-    let grown = megabytes_resident().saturating_sub(at_first);
+    let grown = served.megabytes_resident().saturating_sub(at_first);
     assert!(grown < 512, "the process has grown by {grown} MB");
     neighbour.check();
 }
 
 #[test]
 fn what_asks_for_too_much_is_not_loaded() {
-    let runtime = Runtime::new().unwrap();
-    let engine = runtime.block_on(async { Engine::new() }).unwrap();
+    let served = Served::with(&[], &[]);
+    let neighbour = Neighbour::of(&served);
     let load = |what: &str, bytes: &[u8]| {
-        let error = runtime.block_on(Plugins::load(&engine, &Compiled::Nowhere, &[bytes])).unwrap_err();
-        format!("{what}: {}", error.to_string().replace(Digest::of(bytes).short(), "<digest>"))
+        let refused = served.0.arm().install("", bytes).expect(400);
+        format!("{what}: {} {}", refused.code(), refused.message().replace(Digest::of(bytes).short(), "<digest>"))
     };
     let many = |field: &str, count: usize| field.repeat(count);
     let of = |fields: &str| Raw { fields, ..Raw::default() }.component();
@@ -324,6 +281,6 @@ fn what_asks_for_too_much_is_not_loaded() {
     ];
     expect![[r#""#]].assert_eq(&lines.join("\n"));
     // It is the rest that was wrong.
-    let good = raw::component(&Raw::default().module());
-    runtime.block_on(Plugins::load(&engine, &Compiled::Nowhere, &[&good])).unwrap();
+    served.0.arm().install("", &raw::component(&Raw::default().module())).expect(200);
+    neighbour.check();
 }

@@ -70,7 +70,7 @@ fn target() -> PathBuf {
 }
 
 mod tests {
-    use floci_az::plugin::{Compiled, Digest, Engine, Plugins};
+    use floci_az::plugin::{Compiled, Digest, Engine, Revision};
     use serde_json::json;
 
     use super::revision;
@@ -81,11 +81,10 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let loaded = runtime.block_on(async {
             let engine = Engine::new().unwrap();
-            Plugins::load(&engine, &Compiled::Nowhere, &[&bytes]).await
+            Revision::load(&engine, &Compiled::Nowhere, bytes.clone().into()).await
         });
         match loaded {
-            Ok(plugins) => {
-                let revision = plugins.iter().next().unwrap().revision();
+            Ok(revision) => {
                 let manifest = revision.manifest();
                 let types: Vec<_> = manifest.types.iter().map(|kind| (&kind.name, kind.schema_version)).collect();
                 format!("{} {} {} {types:?}", manifest.namespace, manifest.service, manifest.version)

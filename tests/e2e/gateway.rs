@@ -124,6 +124,11 @@ impl Gateway {
         Arm::new(self.port)
     }
 
+    /// The process of the gateway itself.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// kill -9.
     pub fn kill(&mut self) {
         let mut child = self.child.take().unwrap();

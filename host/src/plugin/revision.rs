@@ -218,7 +218,9 @@ impl Revision {
     pub async fn downgrade(&self, resource: &Resource, to_schema: u32) -> Result<Result<State, String>, CallError> {
         let Some(reversible) = &self.reversible else {
             let version = &self.contract;
-            return Ok(Err(format!("it was built with version {version} of the contract, without 'schemas.downgrade'")));
+            return Ok(Err(format!(
+                "it was built with version {version} of the contract, without 'schemas.downgrade'"
+            )));
         };
         let call = call::call(self, "downgrade", CONVERSION, Imports::none(&self.label), async |store, _| {
             let plugin = reversible.instantiate_async(&mut *store).await?;

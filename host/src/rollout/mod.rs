@@ -36,8 +36,10 @@ pub use view::{Outcome, PluginView, RevisionView};
 use crate::arm::{Record, Router, Transition};
 use crate::config::Sources;
 use crate::imports::Lender;
-use crate::plugin::{Bounds, Compiled, Digest, Ended, Engine, Entry, Grants, Plugin, Plugins, Revision, Table, Values, declared};
 use crate::ingress::Shared;
+use crate::plugin::{
+    Bounds, Compiled, Digest, Ended, Engine, Entry, Grants, Plugin, Plugins, Revision, Table, Values, declared,
+};
 use crate::state::{self as store, Batch};
 use crate::telemetry::{Event, Labels};
 use gate::Passed;

@@ -131,11 +131,8 @@ impl Provider for Widgets {
         }
         with_color_of(resource.state, script.schema)
     }
-}
 
-impl Widgets {
-    /// The way back: state in an older schema, of state that this version wrote.
-    pub fn downgrade(resource: Resource, to_schema: u32) -> Result<State, String> {
+    fn downgrade(resource: Resource, to_schema: u32) -> Result<State, String> {
         match Script::read().downgrade.as_str() {
             "refuse" => Err(format!("the widget {} cannot go back to schema {to_schema}", resource.name())),
             _ => with_color_of(resource.state, to_schema),

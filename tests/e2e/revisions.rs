@@ -1,0 +1,187 @@
+//! Revisions that are not taken in, each with its own text, and plugins beside each other.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use expect_test::expect;
+use floci_az::plugin::Digest;
+use serde_json::{Value, json};
+
+use crate::arm::{Answer, Cache, VERSION, quickstart};
+use crate::contained::widget;
+use crate::fixture;
+use crate::gateway::{Gateway, Runtime, wait_for};
+use crate::raw::Raw;
+
+const NAMESPACE: &str = "Contoso.Widgets";
+
+fn gateway() -> Gateway {
+    Gateway::with(Runtime::None, &[("FLOCI_AZ_SERVICES_REDIS_MOCKED", "true")])
+}
+
+fn revision(script: Value) -> Vec<u8> {
+    let mut all = json!({ "api_versions": [VERSION] });
+    all.as_object_mut().unwrap().extend(script.as_object().unwrap().clone());
+    fixture::revision(all)
+}
+
+fn at(gateway: &Gateway, path: &str) -> Cache {
+    gateway.arm().cache_at(&format!("/subscriptions/s/resourceGroups/g/providers/{path}"))
+}
+
+/// Replaces what is the same length in the bytes of a component.
+fn patched(component: &[u8], from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut bytes = component.to_vec();
+    let places: Vec<usize> = bytes
+        .windows(from.len())
+        .enumerate()
+        .filter(|(_, at)| *at == from.as_bytes())
+        .map(|(place, _)| place)
+        .collect();
+    assert!(!places.is_empty(), "{from} is not in the component");
+    for place in places {
+        bytes[place..place + to.len()].copy_from_slice(to.as_bytes());
+    }
+    bytes
+}
+
+/// Status, code and message, without what differs from build to build.
+fn told(answer: &Answer, bytes: &[u8]) -> String {
+    let message = answer.message().replace(&Digest::of(bytes).to_string(), "<digest>");
+    format!("{} {} {}", answer.status, answer.code(), message.replace(Digest::of(bytes).short(), "<digest>"))
+}
+
+#[test]
+fn what_is_refused_says_why_and_the_active_revision_serves_on() {
+    let gateway = gateway();
+    let arm = gateway.arm();
+    let good = revision(json!({ "types": ["widgets", "gadgets"] }));
+    let active = arm.install("", &good).expect(200).body["revision"]["digest"].clone();
+    for (kind, name) in [("widgets", "a"), ("widgets", "b"), ("gadgets", "c")] {
+        at(&gateway, &format!("Contoso.Widgets/{kind}/{name}")).put(&widget(json!({ "color": "red" }))).expect(201);
+    }
+    let end = AtomicBool::new(false);
+    let lines = thread::scope(|scope| {
+        let serving = scope.spawn(|| {
+            let (cache, mut answers) = (at(&gateway, "Contoso.Widgets/widgets/a"), 0);
+            while !end.load(Ordering::Relaxed) {
+                cache.put(&widget(json!({ "color": "red" }))).expect(200);
+                cache.post("secret", &Value::Null).expect(200);
+                answers += 1;
+            }
+            answers
+        });
+        let mut lines = Vec::new();
+        let mut refuse = |what: &str, parameters: &str, bytes: &[u8]| {
+            let answer = arm.install(parameters, bytes);
+            assert!(answer.status >= 400, "{what}: {:#}", answer.body);
+            lines.push(format!("{what}: {}", told(&answer, bytes)));
+            assert_eq!(arm.plugin(NAMESPACE)["active"], active, "{what}");
+        };
+        let swap = "?swap=true";
+        refuse("not wasm", swap, b"#!/bin/sh\nexit 0\n");
+        refuse("core module", swap, &wat::parse_str(Raw::default().module()).unwrap());
+        refuse("older contract", swap, &patched(&good, "floci:provider/provider@0.1.", "floci:provider/provider@0.0."));
+        refuse("newer contract", swap, &patched(&good, "floci:provider/provider@0.1.", "floci:provider/provider@0.9."));
+        refuse("missing export", swap, &patched(&good, "floci:provider/provider@", "floci:provider/provides@"));
+        refuse("other namespace", swap, &revision(json!({ "namespace": "Contoso.Others" })));
+        refuse("other service", swap, &revision(json!({ "service": "others", "types": ["widgets", "gadgets"] })));
+        refuse("missing type", swap, &revision(json!({ "stamp": "fewer types" })));
+        refuse("describe traps", swap, &revision(json!({ "describe": "trap" })));
+        refuse("describe loops", swap, &revision(json!({ "describe": "loop" })));
+        refuse("describe is no JSON", swap, &revision(json!({ "describe": "garbage" })));
+        let two = |upgrade: &str| revision(json!({ "schema": 2, "types": ["widgets", "gadgets"], "upgrade": upgrade }));
+        refuse("upgrade fails", swap, &two("fail-on:b"));
+        refuse("upgrade traps", swap, &two("trap"));
+        refuse("too big", swap, &Raw { fields: "(memory 1) (memory 1) (memory 1)", ..Raw::default() }.component());
+        let pin = format!("?swap=true&digest=sha256:{}", "0".repeat(64));
+        refuse("digest", &pin, &revision(json!({ "stamp": "pinned" })));
+        end.store(true, Ordering::Relaxed);
+        assert!(serving.join().unwrap() > 0);
+        lines
+    });
+    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    assert_eq!(arm.plugin(NAMESPACE)["revisions"].as_array().unwrap().len(), 3, "those that only cannot be swapped in");
+}
+
+#[test]
+fn an_import_that_is_not_granted_and_a_wrong_signature_are_refused() {
+    let gateway = gateway();
+    let frozen = include_bytes!("../fixtures/contract-0.1.0.wasm");
+    let refused = gateway.arm().install("", frozen).expect(400);
+    expect![[r#""#]].assert_eq(&told(&refused, frozen));
+    assert_eq!(gateway.arm().get("/_floci/plugins/Contoso.Widgets").status, 404);
+}
+
+#[test]
+fn plugins_are_beside_each_other_and_know_nothing_of_each_other() {
+    let gateway = gateway();
+    let arm = gateway.arm();
+    let tools = json!({ "namespace": "Contoso.Tools", "service": "tools", "types": ["hammers"] });
+    arm.install("", &revision(json!({}))).expect(200);
+    arm.install("", &revision(tools)).expect(200);
+    arm.cache("my-cache").put(&quickstart()).expect(201);
+    at(&gateway, "Contoso.Widgets/widgets/a").put(&widget(json!({}))).expect(201);
+    at(&gateway, "Contoso.Tools/hammers/a").put(&widget(json!({}))).expect(201);
+    assert_eq!(at(&gateway, "Contoso.Tools/widgets/a").get().status, 404);
+    let providers = arm.get("/subscriptions/s/providers?api-version=2021-04-01").expect(200).body;
+    let names: Vec<&str> =
+        providers["value"].as_array().unwrap().iter().map(|one| one["namespace"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Contoso.Tools", "Contoso.Widgets", "Microsoft.Cache", "Microsoft.Resources"]);
+    // The claim of a service's name by another namespace, and the removal of one of them.
+    let thief = revision(json!({ "namespace": "Contoso.Thief" }));
+    let refused = arm.install("", &thief).expect(409);
+    assert_eq!(refused.code(), "NamespaceTaken");
+    assert!(refused.message().contains("Contoso.Widgets@") && refused.message().contains("Contoso.Thief@"));
+    let refused = arm.send("DELETE", "/_floci/plugins/Contoso.Tools", None).expect(409);
+    assert_eq!(refused.code(), "PluginHasResources");
+    at(&gateway, "Contoso.Tools/hammers/a").delete();
+    wait_for("the deletion", || at(&gateway, "Contoso.Tools/hammers/a").get().status == 404);
+    arm.send("DELETE", "/_floci/plugins/Contoso.Tools", None).expect(204);
+    assert_eq!(at(&gateway, "Contoso.Tools/hammers/a").get().expect(404).code(), "InvalidResourceNamespace");
+    at(&gateway, "Contoso.Widgets/widgets/a").get().expect(200);
+    arm.cache("my-cache").get().expect(200);
+}
+
+#[test]
+fn what_was_installed_serves_after_a_restart_and_what_was_removed_does_not() {
+    let mut gateway = gateway();
+    let one = gateway.arm().install("", &revision(json!({ "version": "1.0.0" }))).expect(200).body;
+    gateway.arm().install("", &revision(json!({ "version": "2.0.0" }))).expect(200);
+    at(&gateway, "Contoso.Widgets/widgets/a").put(&widget(json!({}))).expect(201);
+    gateway.kill();
+    gateway.spawn();
+    let plugin = gateway.arm().plugin(NAMESPACE);
+    assert_eq!(plugin["active"], one["revision"]["digest"]);
+    let states: Vec<&str> =
+        plugin["revisions"].as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["Retired", "Active"]);
+    at(&gateway, "Contoso.Widgets/widgets/a").put(&widget(json!({ "size": 3 }))).expect(200);
+    let newer = plugin["revisions"][0]["digest"].as_str().unwrap();
+    gateway.arm().rollout(NAMESPACE, "swap", &json!({ "to": &newer[..12] })).expect(200);
+    at(&gateway, "Contoso.Widgets/widgets/a").put(&widget(json!({ "size": 4 }))).expect(200);
+    let shown = at(&gateway, "Contoso.Widgets/widgets/a").get().body;
+    assert_eq!(shown["properties"]["madeBy"], "2.0.0");
+    at(&gateway, "Contoso.Widgets/widgets/a").delete();
+    wait_for("the deletion", || at(&gateway, "Contoso.Widgets/widgets/a").get().status == 404);
+    gateway.arm().send("DELETE", "/_floci/plugins/contoso.widgets", None).expect(204);
+    gateway.kill();
+    gateway.spawn();
+    assert_eq!(gateway.arm().get("/_floci/plugins/Contoso.Widgets").status, 404);
+}
+
+#[test]
+fn a_revision_that_is_gone_from_disk_gives_way_to_the_one_before() {
+    let mut gateway = gateway();
+    let one = gateway.arm().install("", &revision(json!({ "version": "1.0.0" }))).expect(200).body;
+    at(&gateway, "Contoso.Widgets/widgets/a").put(&widget(json!({}))).expect(201);
+    let two = gateway.arm().install("?swap=true", &revision(json!({ "version": "2.0.0" }))).expect(200).body;
+    gateway.kill();
+    let digest = two["revision"]["digest"].as_str().unwrap();
+    std::fs::write(gateway.data().join("plugins").join(format!("{digest}.wasm")), "damaged").unwrap();
+    gateway.spawn();
+    assert_eq!(gateway.arm().plugin(NAMESPACE)["active"], one["revision"]["digest"]);
+    at(&gateway, "Contoso.Widgets/widgets/a").put(&widget(json!({ "size": 3 }))).expect(200);
+    assert!(gateway.log_text().contains("a revision cannot serve"), "{}", gateway.log_text());
+}
