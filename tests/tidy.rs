@@ -113,6 +113,7 @@ fn dependencies_point_one_way() {
         ("identity/", &["arm", "config", "folders", "identity"]),
         ("ingress/", &["config", "identity", "ingress", "runtime", "words"]),
         ("words.rs", &[]),
+        ("sources/", &["config", "plugin", "rollout", "sources"]),
         ("cli/", &["cli", "config", "folders", "identity", "words"]),
     ] {
         let others = modules_named_by(&format!("host/src/{part}"));

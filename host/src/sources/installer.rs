@@ -11,5 +11,8 @@ pub trait Installer: Send + Sync {
 
     fn install(&self, package: Package, then: Then) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
 
+    /// What an install would come to; changes nothing.
+    fn check(&self, package: Package) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
+
     fn list(&self) -> impl Future<Output = Vec<PluginView>> + Send;
 }

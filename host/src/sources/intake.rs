@@ -15,8 +15,8 @@ use crate::config;
 use crate::plugin::Digest;
 use crate::rollout::{Origin, Package};
 
-/// Bytes of a file with a signature; base64 of the longest has a hundred.
-const LARGEST_SIGNATURE: u64 = 4 << 10;
+/// Bytes of a file with a signature; bundles have some thousand.
+const LARGEST_SIGNATURE: u64 = 64 << 10;
 /// What the file with the signature of `plugin.wasm` has after that name.
 pub const SIGNATURE_SUFFIX: &str = ".sig";
 
@@ -41,7 +41,12 @@ impl Intake {
     }
 
     /// What was sent, with what was sent as its signature. Blocks for as long as it takes to look through the bytes.
-    pub fn upload(&self, bytes: Bytes, signature: Option<Vec<u8>>, pin: Option<Digest>) -> Result<Package, SourceError> {
+    pub fn upload(
+        &self,
+        bytes: Bytes,
+        signature: Option<Vec<u8>>,
+        pin: Option<Digest>,
+    ) -> Result<Package, SourceError> {
         let what = "the component that was sent";
         fits(bytes.len(), what)?;
         self.signatures.check(&bytes, signature.as_deref(), what, "the signature that was sent with it")?;

@@ -110,7 +110,10 @@ mod tests {
         };
         assert_eq!(with(&[("HOME", "/home/me")]).as_deref(), Some("/home/me/.docker/config.json"));
         assert_eq!(with(&[("HOME", "/home/me"), ("DOCKER_CONFIG", "/d")]).as_deref(), Some("/d/config.json"));
-        assert_eq!(with(&[("HOME", "/home/me"), ("DOCKER_CONFIG", "")]).as_deref(), Some("/home/me/.docker/config.json"));
+        assert_eq!(
+            with(&[("HOME", "/home/me"), ("DOCKER_CONFIG", "")]).as_deref(),
+            Some("/home/me/.docker/config.json")
+        );
         assert_eq!(with(&[]), None);
     }
 }

@@ -148,7 +148,8 @@ impl Registry {
         // What is not plain text is no header.
         match token.filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic())) {
             Some(token) => Ok(format!("Bearer {token}")),
-            None => Err(self.unreachable(format!("{realm} was asked for a token, and answered {} without one", answer.status()))),
+            None => Err(self
+                .unreachable(format!("{realm} was asked for a token, and answered {} without one", answer.status()))),
         }
     }
 
