@@ -24,6 +24,7 @@ test: ## Bring what is missing and run every test against real servers.
 	@scripts/toolchain.sh
 	@scripts/server.sh --program
 	@scripts/python.sh
+	@scripts/registry.sh
 	@scripts/test.sh
 
 test-clients: build ## Bring az and the Azure SDKs into target/, and run them against the gateway.

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Runs every test. Those in modules called `docker` need an engine and the image that caches run by default; where
-# either is missing they are left out, and a line says so.
+# Runs every test. Those in modules called `docker` need an engine and the image that caches run by default, those in
+# `registries` a registry; where any of that is missing they are left out, and a line says so.
 #
-#   FLOCI_AZ_TEST_DOCKER=required    that they cannot run is a failure
+#   FLOCI_AZ_TEST_DOCKER=required      that the first cannot run is a failure
+#   FLOCI_AZ_TEST_REGISTRY=required    and that the second cannot
 #
 # Never starts an engine, and never makes an image under a name that is not ours: tests/images/valkey.sh does that, on
 # request.
@@ -30,13 +31,28 @@ obstacle() {
     fi
 }
 
+# So that what is left out is said last, where it is read.
+left_out=()
+skipped=()
+without() { # NAME VARIABLE REQUIRED MODULE WHY
+    if [ "$3" = required ]; then
+        say "the tests with $1 are required ($2), and cannot run: $5"
+        exit 1
+    fi
+    skipped+=(--skip "$4")
+    left_out+=("left out: the tests with $1, because $5")
+}
+
 obstacle=$(obstacle)
-if [ -z "$obstacle" ]; then
-    exec cargo test --release --locked --workspace --no-fail-fast
+if [ -n "$obstacle" ]; then
+    without Docker FLOCI_AZ_TEST_DOCKER "${FLOCI_AZ_TEST_DOCKER:-}" docker:: "$obstacle"
 fi
-if [ "${FLOCI_AZ_TEST_DOCKER:-}" = required ]; then
-    say "the tests with Docker are required (FLOCI_AZ_TEST_DOCKER), and cannot run: $obstacle"
-    exit 1
+if ! command -v docker-registry >/dev/null && ! command -v registry >/dev/null; then
+    without 'a registry' FLOCI_AZ_TEST_REGISTRY "${FLOCI_AZ_TEST_REGISTRY:-}" registries:: \
+        'there is no docker-registry on PATH. scripts/registry.sh brings it where it can be had'
 fi
-cargo test --release --locked --workspace --no-fail-fast -- --skip docker::
-say "left out: the tests with Docker, because $obstacle"
+# bash 3.2, which macOS has, takes an empty array for an unset one: hence the + below.
+failed=0
+cargo test --release --locked --workspace --no-fail-fast -- ${skipped[@]+"${skipped[@]}"} || failed=$?
+for line in ${left_out[@]+"${left_out[@]}"}; do say "$line"; done
+exit "$failed"

@@ -261,6 +261,31 @@ mod tests {
                          none outside: links are not followed.
               example    transfers.folder: /var/backups/floci-az
 
+            plugins.folder = not set
+              from       default
+              variable   FLOCI_AZ_PLUGINS_FOLDER
+              supported  a path, without quotes, backslashes and control characters
+              default    not set
+              effect     A folder of plugins: each *.wasm file in it is installed when the
+                         gateway starts, and a new or changed one while it runs, in the
+                         place of the revision before. A file that goes changes nothing.
+              trade-off  Whoever can write into the folder decides what the gateway runs.
+              example    plugins.folder: /etc/floci-az/plugins
+
+            plugins.signature-key = not set
+              from       default
+              variable   FLOCI_AZ_PLUGINS_SIGNATURE_KEY
+              supported  a path, without quotes, backslashes and control characters
+              default    not set
+              effect     A public key (Ed25519 or ECDSA P-256, in PEM, as `cosign
+                         generate-key-pair` and openssl make them). Every component that is
+                         installed has to be signed with its private key, whichever way it
+                         comes.
+              trade-off  Each new build of a plugin has to be signed before the gateway
+                         takes it. What is part of the gateway, and what was installed
+                         before, is not asked for a signature.
+              example    plugins.signature-key: /etc/floci-az/cosign.pub
+
             services.cache.max-port = 6399
               from       default
               variable   FLOCI_AZ_SERVICES_CACHE_MAX_PORT

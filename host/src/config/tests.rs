@@ -115,7 +115,7 @@ fn unknown_keys_are_told_with_the_nearest_one_or_all_of_their_level() {
         expect![[r#"
             the settings have 2 problems:
               floci-az.yml:3: there is no setting stroage. The nearest is storage
-              floci-az.yml:6: there is no setting foo. Supported in its place: port, bind-address, hostname, tls, runtime, storage, arm, auth, transfers, services
+              floci-az.yml:6: there is no setting foo. Supported in its place: port, bind-address, hostname, tls, runtime, storage, arm, auth, transfers, plugins, services
             `floci-az settings` prints every setting with its effect and an example
         "#]],
     );
@@ -135,10 +135,10 @@ fn unknown_keys_are_told_with_the_nearest_one_or_all_of_their_level() {
         expect![[r#"
             the settings have 5 problems:
               floci-az.yml:2: there is no setting Port. The nearest is port
-              floci-az.yml:3: floci-az is "1", but it is a group of settings. Supported in it: port, bind-address, hostname, tls, runtime, storage, arm, auth, transfers, services
-              floci-az.yml:4: there is no setting a b. Supported in its place: port, bind-address, hostname, tls, runtime, storage, arm, auth, transfers, services
+              floci-az.yml:3: floci-az is "1", but it is a group of settings. Supported in it: port, bind-address, hostname, tls, runtime, storage, arm, auth, transfers, plugins, services
+              floci-az.yml:4: there is no setting a b. Supported in its place: port, bind-address, hostname, tls, runtime, storage, arm, auth, transfers, plugins, services
               floci-az.yml:5: port is a mapping. Supported: a port from 1 to 65535. The default is 4577
-              floci-az.yml:6: there is no setting . Supported in its place: port, bind-address, hostname, tls, runtime, storage, arm, auth, transfers, services
+              floci-az.yml:6: there is no setting . Supported in its place: port, bind-address, hostname, tls, runtime, storage, arm, auth, transfers, plugins, services
             `floci-az settings` prints every setting with its effect and an example
         "#]],
     );
@@ -158,7 +158,7 @@ fn unknown_variables_are_told_with_the_nearest_one_or_all_of_their_group() {
         ],
         expect![[r#"
             the settings have 6 problems:
-              environment variable FLOCI_AZ_: there is no such setting. Supported in its place: FLOCI_AZ_PORT, FLOCI_AZ_BIND_ADDRESS, FLOCI_AZ_HOSTNAME, FLOCI_AZ_TLS_ENABLED, FLOCI_AZ_TLS_CERT_PATH, FLOCI_AZ_TLS_KEY_PATH, FLOCI_AZ_RUNTIME, FLOCI_AZ_STORAGE_MODE, FLOCI_AZ_STORAGE_PERSISTENT_PATH, FLOCI_AZ_ARM_STRICT, FLOCI_AZ_ARM_STRICT_GROUPS, FLOCI_AZ_ARM_SUBSCRIPTIONS, FLOCI_AZ_ARM_STRICT_SUBSCRIPTIONS, FLOCI_AZ_AUTH_MODE, FLOCI_AZ_TRANSFERS_FOLDER, FLOCI_AZ_SERVICES_CACHE_ENABLED, FLOCI_AZ_SERVICES_CACHE_DEFAULT_IMAGE, FLOCI_AZ_SERVICES_CACHE_BASE_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_MEMORY
+              environment variable FLOCI_AZ_: there is no such setting. Supported in its place: FLOCI_AZ_PORT, FLOCI_AZ_BIND_ADDRESS, FLOCI_AZ_HOSTNAME, FLOCI_AZ_TLS_ENABLED, FLOCI_AZ_TLS_CERT_PATH, FLOCI_AZ_TLS_KEY_PATH, FLOCI_AZ_RUNTIME, FLOCI_AZ_STORAGE_MODE, FLOCI_AZ_STORAGE_PERSISTENT_PATH, FLOCI_AZ_ARM_STRICT, FLOCI_AZ_ARM_STRICT_GROUPS, FLOCI_AZ_ARM_SUBSCRIPTIONS, FLOCI_AZ_ARM_STRICT_SUBSCRIPTIONS, FLOCI_AZ_AUTH_MODE, FLOCI_AZ_TRANSFERS_FOLDER, FLOCI_AZ_PLUGINS_FOLDER, FLOCI_AZ_PLUGINS_SIGNATURE_KEY, FLOCI_AZ_SERVICES_CACHE_ENABLED, FLOCI_AZ_SERVICES_CACHE_DEFAULT_IMAGE, FLOCI_AZ_SERVICES_CACHE_BASE_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_MEMORY
               environment variable FLOCI_AZ_SERVICES_CACHE_COLOUR: there is no such setting. Supported in its place: FLOCI_AZ_SERVICES_CACHE_ENABLED, FLOCI_AZ_SERVICES_CACHE_DEFAULT_IMAGE, FLOCI_AZ_SERVICES_CACHE_BASE_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_PORT, FLOCI_AZ_SERVICES_CACHE_MAX_MEMORY
               environment variable FLOCI_AZ_SERVICES_CACHE_MAX_PROT: there is no such setting. The nearest is FLOCI_AZ_SERVICES_CACHE_MAX_PORT
               environment variable FLOCI_AZ_STORAGE: there is no such setting. Supported in its place: FLOCI_AZ_STORAGE_MODE, FLOCI_AZ_STORAGE_PERSISTENT_PATH
@@ -287,7 +287,7 @@ fn lists_and_mappings_are_no_values_and_groups_take_none() {
         &[],
         expect![[r#"
             the settings have a problem:
-              floci-az.yml:1: floci-az is "4577", but it is a group of settings. Supported in it: port, bind-address, hostname, tls, runtime, storage, arm, auth, transfers, services
+              floci-az.yml:1: floci-az is "4577", but it is a group of settings. Supported in it: port, bind-address, hostname, tls, runtime, storage, arm, auth, transfers, plugins, services
             `floci-az settings` prints every setting with its effect and an example
         "#]],
     );
@@ -401,7 +401,10 @@ fn the_gateways_settings_are_known_before_any_plugin() {
             },
             auth: Dev,
             transfers: None,
-            plugins: PluginFiles::default(),
+            plugins: PluginFiles {
+                folder: None,
+                signature_key: None,
+            },
         }
     "#]]
     .assert_debug_eq(&gateway);
@@ -425,7 +428,10 @@ fn the_gateways_settings_are_known_before_any_plugin() {
             },
             auth: Dev,
             transfers: None,
-            plugins: PluginFiles::default(),
+            plugins: PluginFiles {
+                folder: None,
+                signature_key: None,
+            },
         }
     "#]]
     .assert_debug_eq(&gateway.gateway().unwrap());

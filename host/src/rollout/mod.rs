@@ -323,9 +323,17 @@ impl Rollout {
         let key = revision.manifest().namespace.to_lowercase();
         let digest = revision.digest().clone();
         let history = histories.entry(key.clone()).or_insert_with(|| History::new(&revision));
-        match history.known_mut(&digest) {
-            Some(known) if known.loaded.is_some() => {}
-            Some(known) => known.load(revision),
+        match history.known(&digest).cloned() {
+            Some(mut known) => {
+                if known.loaded.is_none() {
+                    known.load(revision);
+                }
+                // What was brought again is the newest, from where it was brought last.
+                if known.origin != Origin::Bundled {
+                    known.origin = origin;
+                }
+                history.add(known);
+            }
             None => history.add(Known::new(&revision, origin)),
         }
         self.lender.inventory.commit_with(Vec::new(), history.row()?).await?;

@@ -4,7 +4,6 @@ use std::io;
 use std::path::PathBuf;
 
 use super::LARGEST;
-use crate::plugin::Digest;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -17,7 +16,7 @@ pub enum SourceError {
     )]
     NotFound { image: String, found: String },
     #[error(
-        "fetching the image {image}: the registry lets nobody have it {login} ({found}). Log in to it with `docker login`, as the user that the gateway runs as: auths in Docker's config.json are read, credential helpers are not; or make the image public"
+        "fetching the image {image}: the registry does not give it out {login} ({found}). Log in to it with `docker login`, as the user that the gateway runs as: auths in Docker's config.json are read, credential helpers are not; or make the image public"
     )]
     Unauthorised { image: String, login: &'static str, found: String },
     #[error(
@@ -25,9 +24,9 @@ pub enum SourceError {
     )]
     NoComponent { image: String, found: String },
     #[error(
-        "the image {image} is not what it says it is: {what} should have the digest sha256:{expected}, and what the registry sent has sha256:{found}. Push it again, or ask whoever runs the registry"
+        "the image {image} is not what it says it is: {what} should have {expected}, and what the registry sent has {found}. Push it again, or ask whoever runs the registry"
     )]
-    Corrupt { image: String, what: &'static str, expected: String, found: Digest },
+    Corrupt { image: String, what: &'static str, expected: String, found: String },
     #[error(
         "{what} has {bytes} bytes, and the gateway takes components of up to {LARGEST}. Build it with --release, and without debug information (strip = true)"
     )]
@@ -41,7 +40,7 @@ pub enum SourceError {
     )]
     NotSigned { what: String, looked_for: String, remedy: String },
     #[error(
-        "{what} is signed, but not with the private key of plugins.signature-key: {found}. {remedy}, or set plugins.signature-key to the key that it was signed with"
+        "{what} has no signature that plugins.signature-key is good for: {found}. {remedy}, or set plugins.signature-key to the key that it was signed with"
     )]
     BadSignature { what: String, found: String, remedy: String },
     #[error("plugins.signature-key is {}, and that is no public key that signatures are checked with: {reason}. Supported is a file in PEM (BEGIN PUBLIC KEY) with an Ed25519 or an ECDSA P-256 key, as `cosign generate-key-pair` makes them (cosign.pub)", path.display())]

@@ -12,6 +12,9 @@ pub trait Installer: Send + Sync {
 
     fn install(&self, package: Package, then: Then) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
 
+    /// What an install would come to; changes nothing.
+    fn check(&self, package: Package) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
+
     fn list(&self) -> impl Future<Output = Vec<PluginView>> + Send;
 }
 
@@ -20,6 +23,10 @@ impl Installer for Arc<Rollout> {
 
     async fn install(&self, package: Package, then: Then) -> Result<Outcome, RolloutError> {
         Rollout::install(self, package, then).await
+    }
+
+    async fn check(&self, package: Package) -> Result<Outcome, RolloutError> {
+        Rollout::check(self, package).await
     }
 
     async fn list(&self) -> Vec<PluginView> {

@@ -15,8 +15,8 @@ use crate::config;
 use crate::plugin::Digest;
 use crate::rollout::{Origin, Package};
 
-/// Bytes of a file with a signature; base64 of the longest has a hundred.
-const LARGEST_SIGNATURE: u64 = 4 << 10;
+/// Bytes of a file with a signature; bundles have some thousand.
+const LARGEST_SIGNATURE: u64 = 64 << 10;
 /// What the file with the signature of `plugin.wasm` has after that name.
 pub const SIGNATURE_SUFFIX: &str = ".sig";
 

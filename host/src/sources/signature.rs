@@ -1,7 +1,8 @@
 //! Signatures by the operator's key.
 //!
 //! Of a file and of what is sent, the component's bytes are signed: ECDSA on P-256 with SHA-256 as `cosign sign-blob`
-//! does it, or Ed25519. A signature is taken as base64, which cosign writes, or as the bytes that openssl writes.
+//! does it, or Ed25519. A signature is taken as the bundle or the base64 that cosign writes, or as the bytes that openssl
+//! writes. Of a bundle nothing else is looked at: the key says who has signed, and no log is asked when.
 //! Images have signatures of their own kind, see [`super::oci`].
 
 use std::fs;
@@ -12,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject;
+use serde_json::Value;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
@@ -21,6 +23,9 @@ use super::SourceError;
 const EC_KEY: &str = "1.2.840.10045.2.1";
 const P256: &str = "1.2.840.10045.3.1.7";
 const ED25519_KEY: &str = "1.3.101.112";
+
+/// Where bundles have the signature: Sigstore's, which cosign writes from version 3 on, and cosign's own before that.
+const BUNDLED: [&str; 2] = ["/messageSignature/signature", "/base64Signature"];
 
 /// Whether components have to be signed.
 #[derive(Debug)]
@@ -51,7 +56,7 @@ impl Signatures {
 
     /// `signature` is that of exactly these bytes. `beside` says where a signature was looked for.
     pub fn check(&self, bytes: &[u8], signature: Option<&[u8]>, what: &str, beside: &str) -> Result<(), SourceError> {
-        const REMEDY: &str = "cosign sign-blob --key cosign.key --output-signature plugin.wasm.sig plugin.wasm";
+        const REMEDY: &str = "cosign sign-blob --key cosign.key --bundle plugin.wasm.sig plugin.wasm";
         let Signatures::Required(key) = self else { return Ok(()) };
         let what = what.to_owned();
         let Some(signature) = signature else {
@@ -90,12 +95,15 @@ impl PublicKey {
     }
 }
 
-/// What a signature may stand for: the bytes that base64 says, or the bytes that it is.
+/// What a signature may stand for: the bytes that base64 says, by itself or in a bundle, or the bytes that it is.
 pub fn decode(signature: &[u8]) -> Vec<Vec<u8>> {
-    let text: Vec<u8> = signature.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let bundle: Option<Value> = serde_json::from_slice(signature).ok();
+    let bundled = bundle.as_ref().and_then(|bundle| BUNDLED.iter().find_map(|at| bundle.pointer(at)?.as_str()));
+    let text = bundled.map_or(signature, str::as_bytes);
+    let text: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let decoded = STANDARD.decode(text).ok();
     decoded.into_iter().chain([signature.to_vec()]).collect()
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -8,12 +8,13 @@
 //! What was done to a plugin by other ways (a rollback, say) stays as it is until its file changes, also after a restart:
 //! a file whose component is the last one that was installed from it is left alone.
 
+mod claims;
 mod listing;
 mod settling;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,11 +26,12 @@ use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, sleep_until};
 
+use self::claims::Claims;
 use self::listing::{listing, see};
-use self::settling::{Settling, Stamp};
+use self::settling::{Look, Settling, Stamp};
 use super::{Installer, Intake, SourceError};
 use crate::plugin::Digest;
-use crate::rollout::{Origin, Package, Then};
+use crate::rollout::{Origin, Package, PluginView, Then};
 
 /// How soon things are done.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +66,7 @@ pub struct Folder {
     settling: Settling,
     /// The last component that was installed from each file.
     installed: HashMap<PathBuf, Digest>,
+    claims: Claims,
     heard: Arc<Notify>,
     /// None where the system cannot tell of changes.
     watcher: Option<RecommendedWatcher>,
@@ -77,9 +80,16 @@ enum Readable {
     No,
 }
 
-/// What became of a file.
 enum Read {
     Whole(Package),
+    Changed,
+}
+
+/// What became of a file that was due.
+enum Taken {
+    /// Or it was installed before.
+    Installed { namespace: String },
+    /// While it was read.
     Changed,
 }
 
@@ -95,6 +105,7 @@ impl Folder {
             pace,
             settling: Settling::new(pace.settle),
             installed: HashMap::new(),
+            claims: Claims::default(),
             heard: Arc::default(),
             watcher: None,
             readable: Readable::Yes,
@@ -123,11 +134,10 @@ impl Folder {
         loop {
             let rescan = Instant::now() + self.pace.rescan;
             let next = self.step(&installer).await.map_or(rescan, |next| next.min(rescan));
-            let heard = self.heard.clone();
             let is_heard = tokio::select! {
                 _ = closing.wait_for(|closing| *closing) => return,
                 () = sleep_until(next.into()) => false,
-                () = heard.notified() => true,
+                () = self.heard.notified() => true,
             };
             if is_heard {
                 sleep(self.pace.coalesce).await;
@@ -158,49 +168,63 @@ impl Folder {
             self.readable = Readable::Yes;
             self.listen();
         }
-        let mut look = self.settling.look(Instant::now(), listed);
-        for path in look.gone {
-            tracing::info!(file = %path.display(), "a file of the plugins folder is gone; its plugin stays until it is removed (floci-az plugin remove)");
+        let Look { due, gone, mut next } = self.settling.look(Instant::now(), listed);
+        let mut again = BTreeSet::new();
+        for path in gone {
+            if self.installed.contains_key(&path) {
+                tracing::info!(file = %path.display(), "a file of the plugins folder is gone; its plugin stays until it is removed (floci-az plugin remove)");
+            }
+            again.extend(self.claims.release(&path));
         }
-        for (path, stamp) in look.due {
-            if let Some(next) = self.take(&path, stamp, installer).await {
-                look.next = Some(look.next.map_or(next, |earlier| earlier.min(next)));
+        for (path, stamp) in due {
+            match self.take(&path, stamp, installer).await {
+                Ok(Taken::Changed) => again.extend([path]),
+                Ok(Taken::Installed { namespace }) => again.extend(self.claims.hold(&namespace, &path)),
+                Err(reason) => {
+                    tracing::warn!(file = %path.display(), reason, "a file of the plugins folder is refused; it is looked at again when it changes");
+                }
             }
         }
-        look.next
+        let now = Instant::now();
+        for path in again {
+            self.settling.again(now, &path);
+            let settled = now + self.pace.settle;
+            next = Some(next.map_or(settled, |earlier| earlier.min(settled)));
+        }
+        next
     }
 
-    /// Installs a file that is whole. When to look at it again, if it was not.
-    async fn take(&mut self, path: &Path, stamp: Stamp, installer: &impl Installer) -> Option<Instant> {
-        let package = match self.read(path, stamp).await {
-            Ok(Read::Whole(package)) => package,
-            Ok(Read::Changed) => {
-                let now = Instant::now();
-                self.settling.again(now, path);
-                return Some(now + self.pace.settle);
-            }
-            Err(error) => {
-                refused(path, &error);
-                return None;
-            }
+    /// Installs a file that is whole. The error is why not.
+    async fn take(&mut self, path: &Path, stamp: Stamp, installer: &impl Installer) -> Result<Taken, String> {
+        let package = match self.read(path, stamp).await.map_err(|error| error.to_string())? {
+            Read::Whole(package) => package,
+            Read::Changed => return Ok(Taken::Changed),
         };
         let digest = Digest::of(&package.bytes);
-        if self.is_installed(path, &digest, installer).await {
+        if let Some(namespace) = self.installed_before(path, &digest, installer).await {
             tracing::debug!(file = %path.display(), revision = digest.short(), "installed before");
             self.installed.insert(path.to_owned(), digest);
-            return None;
+            return Ok(Taken::Installed { namespace });
         }
-        match installer.install(package, Then::Swap).await {
-            Ok(outcome) => {
-                tracing::info!(
-                    file = %path.display(), namespace = outcome.namespace, revision = digest.short(),
-                    "a file of the plugins folder is installed"
-                );
-                self.installed.insert(path.to_owned(), digest);
+        // What it is of, is known when it has been loaded.
+        if self.claims.has_others(path) {
+            let checked = installer.check(package.clone()).await.map_err(|error| error.to_string())?;
+            if let Some(rival) = self.claims.rival(&checked.namespace, path) {
+                return Err(format!(
+                    "the files {} and {} are both plugins of {}, and a namespace has one. Remove one of the files",
+                    rival.display(),
+                    path.display(),
+                    checked.namespace
+                ));
             }
-            Err(error) => refused(path, &error),
         }
-        None
+        let outcome = installer.install(package, Then::Swap).await.map_err(|error| error.to_string())?;
+        tracing::info!(
+            file = %path.display(), namespace = outcome.namespace, revision = digest.short(),
+            "a file of the plugins folder is installed"
+        );
+        self.installed.insert(path.to_owned(), digest);
+        Ok(Taken::Installed { namespace: outcome.namespace })
     }
 
     async fn read(&self, path: &Path, stamp: Stamp) -> Result<Read, SourceError> {
@@ -214,15 +238,16 @@ impl Folder {
         read.await.unwrap_or(Err(unreadable))
     }
 
-    /// Whether it was installed from this file, or from another that has only been given a new name, and not been
-    /// forgotten since.
-    async fn is_installed(&self, path: &Path, digest: &Digest, installer: &impl Installer) -> bool {
-        let by_name = match self.installed.get(path) {
+    /// The namespace, if it was installed from this file, or from another that has only been given a new name, and has not
+    /// been forgotten since.
+    async fn installed_before(&self, path: &Path, digest: &Digest, installer: &impl Installer) -> Option<String> {
+        let before = match self.installed.get(path) {
             Some(last) => last == digest,
             None => self.installed.values().any(|last| last == digest),
         };
-        by_name
-            && installer.list().await.iter().flat_map(|plugin| &plugin.revisions).any(|known| known.digest == *digest)
+        let has = |plugin: &PluginView| plugin.revisions.iter().any(|known| known.digest == *digest);
+        let plugins = if before { installer.list().await } else { Vec::new() };
+        plugins.into_iter().find(has).map(|plugin| plugin.namespace)
     }
 
     fn listen(&mut self) {
@@ -249,8 +274,4 @@ impl Folder {
 /// That a file is read is heard of, too; taken for a change, it would be read for ever.
 fn is_change(kind: &EventKind) -> bool {
     !matches!(kind, EventKind::Access(kind) if *kind != AccessKind::Close(AccessMode::Write))
-}
-
-fn refused(path: &Path, error: &impl std::fmt::Display) {
-    tracing::warn!(file = %path.display(), reason = %error, "a file of the plugins folder is refused; it is looked at again when it changes");
 }

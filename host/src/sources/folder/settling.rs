@@ -43,7 +43,7 @@ enum State {
 pub struct Look {
     /// Files that have become whole, in the order of their names.
     pub due: Vec<(PathBuf, Stamp)>,
-    /// Files that were whole and are not there any more.
+    /// Files that are not there any more.
     pub gone: Vec<PathBuf>,
     /// When the next one may be whole, if nothing happens to it.
     pub next: Option<Instant>,
@@ -83,8 +83,7 @@ impl Settling {
                 look.next = Some(look.next.map_or(whole, |next| next.min(whole)));
             }
         }
-        look.gone =
-            before.into_iter().filter(|(_, (_, state))| matches!(state, State::Told)).map(|(path, _)| path).collect();
+        look.gone = before.into_keys().collect();
         look
     }
 
@@ -136,7 +135,7 @@ mod tests {
         assert_eq!(look(1300, &[seen("b", 1, 200), seen("a", 3, 0)]), (none.clone(), none.clone(), Some(1600)));
         assert_eq!(
             look(1301, &[seen("d", 1, 500), seen("c", 1, 9999), seen("a", 3, 0)]),
-            (vec!["c".into(), "d".into()], none.clone(), None)
+            (vec!["c".into(), "d".into()], vec!["b".into()], None)
         );
         assert_eq!(look(1302, &[]), (none.clone(), vec!["a".into(), "c".into(), "d".into()], None));
         assert_eq!(look(1303, &[]), (none.clone(), none, None));

@@ -93,9 +93,12 @@ fn verified(reference: &Reference, sent: &Sent) -> Result<Digest, SourceError> {
         At::Tag(_) => sent.digest.as_deref().and_then(|digest| digest.strip_prefix("sha256:")).map(str::to_owned),
     };
     match expected {
-        Some(expected) if expected != found.to_string() => {
-            Err(SourceError::Corrupt { image: reference.to_string(), what: "its manifest", expected, found })
-        }
+        Some(expected) if expected != found.to_string() => Err(SourceError::Corrupt {
+            image: reference.to_string(),
+            what: "its manifest",
+            expected: format!("the digest sha256:{expected}"),
+            found: format!("sha256:{found}"),
+        }),
         _ => Ok(found),
     }
 }
@@ -136,16 +139,27 @@ fn checked_blob(
         return Err(SourceError::NoComponent { image: image.to_string(), found });
     };
     let bytes = registry.blob(&format!("sha256:{expected}"), described.size)?;
+    let corrupt = |expected, found| Err(SourceError::Corrupt { image: image.to_string(), what, expected, found });
+    let sent = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    if sent != described.size {
+        let found = if sent > described.size { "more".to_owned() } else { format!("{sent}") };
+        return corrupt(format!("{} bytes", described.size), found);
+    }
     match Digest::of(&bytes) {
         found if found == expected => Ok(bytes),
-        found => Err(SourceError::Corrupt { image: image.to_string(), what, expected: expected.to_string(), found }),
+        found => corrupt(format!("the digest sha256:{expected}"), format!("sha256:{found}")),
     }
 }
 
 /// One valid signature is enough; others may be of other keys.
 fn signed(registry: &mut Registry, image: &Reference, digest: &Digest, key: &PublicKey) -> Result<(), SourceError> {
     let beside = image.beside(format!("sha256-{digest}.sig"));
-    let remedy = || format!("cosign sign --key cosign.key {}/{}@sha256:{digest}", image.registry, image.repository);
+    let remedy = || {
+        let name = format!("{}/{}@sha256:{digest}", image.registry, image.repository);
+        format!(
+            "cosign sign --key cosign.key {name} (cosign 3: and --new-bundle-format=false --use-signing-config=false)"
+        )
+    };
     let what = || format!("the image {image}");
     let bad =
         |found: String| SourceError::BadSignature { what: what(), found, remedy: format!("Sign it with {}", remedy()) };

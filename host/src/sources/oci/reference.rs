@@ -64,8 +64,14 @@ impl FromStr for Reference {
     type Err = SourceError;
 
     fn from_str(given: &str) -> Result<Reference, SourceError> {
-        parse(given.strip_prefix(SCHEME).unwrap_or(given))
-            .map_err(|why| SourceError::Reference { given: given.to_owned(), why })
+        parse(given.strip_prefix(SCHEME).unwrap_or(given)).map_err(|why| {
+            // A user and a password, perhaps.
+            let shown = match given.rsplit_once('@') {
+                Some((_, rest)) if !rest.starts_with("sha") => format!("...@{rest}"),
+                _ => given.to_owned(),
+            };
+            SourceError::Reference { given: shown, why }
+        })
     }
 }
 
@@ -210,7 +216,64 @@ mod tests {
             };
             let _ = writeln!(table, "{given}\n    {said}");
         }
-        expect![].assert_eq(&table);
+        let with_password = "user:secret@ghcr.io/a:1".parse::<Reference>().unwrap_err().to_string();
+        assert!(!with_password.contains("secret"), "{with_password}");
+        expect![[r#"
+            ghcr.io/contoso/widgets:1.2.0
+                ghcr.io/contoso/widgets:1.2.0
+            oci://localhost:5000/widgets:1
+                localhost:5000/widgets:1 (of this machine)
+            LOCALHOST/widgets:1
+                localhost/widgets:1 (of this machine)
+            registry:80/a:b
+                registry:80/a:b
+            [::1]:5000/a/b:c
+                [::1]:5000/a/b:c (of this machine)
+            ghcr.io/a/b@sha256:abababababababababababababababababababababababababababababababab
+                ghcr.io/a/b@sha256:abababababababababababababababababababababababababababababababab
+            ghcr.io/a/b:1@sha256:abababababababababababababababababababababababababababababababab
+                ghcr.io/a/b:1@sha256:abababababababababababababababababababababababababababababababab
+
+                no: it names no registry
+            widgets
+                no: it names no registry
+            widgets:1
+                no: it names no registry
+            contoso/widgets:1
+                no: it does not begin with a registry: a host's name with a dot, localhost or an address, and maybe a port
+            ghcr.io/contoso/widgets
+                no: it has neither a tag nor a digest
+            ghcr.io/contoso/widgets:
+                no: a tag has letters, digits, '_', '.' and '-', at most 128, and does not begin with '.' or '-'
+            ghcr.io/contoso/widgets:.1
+                no: a tag has letters, digits, '_', '.' and '-', at most 128, and does not begin with '.' or '-'
+            ghcr.io/Contoso/widgets:1
+                no: a repository has lower-case letters, digits, and between them single '.', '_', '-' and '/'
+            ghcr.io/contoso//widgets:1
+                no: a repository has lower-case letters, digits, and between them single '.', '_', '-' and '/'
+            ghcr.io/../widgets:1
+                no: a repository has lower-case letters, digits, and between them single '.', '_', '-' and '/'
+            ghcr.io/a b:1
+                no: a repository has lower-case letters, digits, and between them single '.', '_', '-' and '/'
+            ghcr.io:0/a:1
+                no: it does not begin with a registry: a host's name with a dot, localhost or an address, and maybe a port
+            ghcr.io:99999/a:1
+                no: it does not begin with a registry: a host's name with a dot, localhost or an address, and maybe a port
+            -a.io/a:1
+                no: it does not begin with a registry: a host's name with a dot, localhost or an address, and maybe a port
+            https://ghcr.io/a:1
+                no: it does not begin with a registry: a host's name with a dot, localhost or an address, and maybe a port
+            user:secret@ghcr.io/a:1
+                no: a digest is sha256: and 64 hexadecimal digits
+            ghcr.io/a@sha256:12
+                no: a digest is sha256: and 64 hexadecimal digits
+            ghcr.io/a@abababababababababababababababababababababababababababababababab
+                no: a digest is sha256: and 64 hexadecimal digits
+            ghcr.io/a@sha512:abababababababababababababababababababababababababababababababab
+                no: a digest is sha256: and 64 hexadecimal digits
+            ghcr.io/a:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+                no: a tag has letters, digits, '_', '.' and '-', at most 128, and does not begin with '.' or '-'
+        "#]].assert_eq(&table);
     }
 
     proptest! {
