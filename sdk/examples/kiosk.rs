@@ -46,13 +46,14 @@ impl Provider for Kiosk {
             memory: Some(64 << 20),
         };
         let endpoint = Endpoint { owner: &id, workload: "server", port: "till" };
-        state.document["properties"]["outcomes"] = json!({
+        let outcomes = json!({
             "workloads": told(host.workloads().ensure(&id, &spec)),
             "ports": told(host.ports().allocate(&id, "till", 18_400..=18_409, &[])),
             "resp": told(host.resp().execute(&endpoint, None, &[])),
             "ingress": told(host.ingress().publish(&id, &Route::default())),
             "transfers": told(host.transfers().fetch(&id, "server", "prices", "https://contoso.test/prices")),
         });
+        state.document = json!({ "properties": { "outcomes": outcomes } });
         Step::done(state)
     }
 }
