@@ -36,6 +36,7 @@ mod lifecycle;
 mod login;
 mod nodes;
 mod observability;
+mod plugin_cli;
 mod readme;
 mod refusals;
 mod rules;
