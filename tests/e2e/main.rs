@@ -40,6 +40,7 @@ mod lifecycle;
 mod login;
 mod nodes;
 mod observability;
+mod plugin_cli;
 mod raw;
 mod readme;
 mod refusals;

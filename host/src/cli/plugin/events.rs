@@ -62,13 +62,13 @@ fn for_people(event: &Event) -> String {
         _ => return format!("{}  {}\n", event.kind, event.data),
     };
     let time = data.get("time").and_then(Value::as_str).unwrap_or("-");
-    let kind = data.get("event").or_else(|| data.get("kind")).and_then(Value::as_str);
+    let kind = data.get("type").or_else(|| data.get("event")).and_then(Value::as_str);
     let kind = if event.kind.is_empty() { kind.unwrap_or("-") } else { &event.kind };
     let told = data
         .iter()
-        .filter(|(name, value)| !["time", "id", "event", "kind"].contains(&name.as_str()) && !value.is_null());
+        .filter(|(name, value)| !["time", "id", "event", "type"].contains(&name.as_str()) && !value.is_null());
     let told: Vec<String> = told.map(|(name, value)| format!("{name}={}", word(value))).collect();
-    format!("{time}  {kind:<12}  {}\n", told.join(" "))
+    format!("{time}  {kind:<18}  {}\n", told.join(" "))
 }
 
 fn word(value: &Value) -> String {
