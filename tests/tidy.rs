@@ -132,6 +132,7 @@ fn dependencies_point_one_way() {
         (
             "host/src/arm",
             &[
+                "crate::rollout",
                 "crate::reconcile",
                 "crate::server",
                 "crate::gateway",
@@ -143,7 +144,15 @@ fn dependencies_point_one_way() {
         ),
         (
             "host/src/plugin",
-            &["crate::arm", "crate::runtime", "crate::state", "crate::server", "crate::reconcile", "crate::config"],
+            &[
+                "crate::arm",
+                "crate::runtime",
+                "crate::state",
+                "crate::server",
+                "crate::reconcile",
+                "crate::rollout",
+                "crate::config",
+            ],
         ),
         ("wit/src", &["floci_az_sdk", "wasmtime"]),
         ("sdk/src", &["wasmtime", "tokio", "floci_az::"]),

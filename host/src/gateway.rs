@@ -99,6 +99,7 @@ pub struct Gateway {
     woken: mpsc::UnboundedReceiver<Key>,
     routes: Routes,
     rollout: Arc<Rollout>,
+    locks: Arc<Locks>,
     /// None if there is no plugins folder.
     folder: Option<Folder>,
     intake: Arc<Intake>,
@@ -168,7 +169,8 @@ impl Gateway {
         let lender = Arc::new(lender);
         keep_runtime(&store, &lender, last_runtime).await?;
         lender.ingress.listen().await;
-        let rollout = Rollout::new(begun, sources.clone(), lender.clone());
+        let locks = Arc::new(Locks::default());
+        let rollout = Rollout::new(begun, sources.clone(), lender.clone(), locks.clone());
         let folder = match &gateway.plugins.folder {
             Some(path) => {
                 let mut folder = Folder::open(path, intake.clone(), Pace::default())?;
@@ -187,6 +189,7 @@ impl Gateway {
             intake: Arc::new(intake),
             admin_token,
             rollout,
+            locks,
             folder,
             lender,
             woken,
@@ -206,7 +209,7 @@ impl Gateway {
         let Gateway { server, certificates, tls, plugins, lender, woken, telemetry, .. } = self;
         remove_orphans(&lender).await;
 
-        let locks = Arc::new(Locks::default());
+        let locks = self.locks;
         let reconciler = Arc::new(Reconciler::new(plugins.clone(), lender.clone(), locks.clone(), telemetry.clone()));
         let admin = Arc::new(Admin {
             plugins: plugins.clone(),

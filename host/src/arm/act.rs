@@ -49,6 +49,7 @@ pub(super) async fn act(
             // Told at once, and looked at again when it is this call's turn.
             write::check_idle(door, &*find()?)?;
             let _effects = door.locks.effects(&key).await;
+            let _changing = door.hold(served).await?;
             let _write = door.locks.write(&key).await;
             let record = find()?;
             write::check_idle(door, &record)?;

@@ -159,7 +159,6 @@ impl FrontDoor {
     }
 
     async fn dispatch(&self, request: &Request, meant: &mut Meant) -> Result<Reply, ArmError> {
-        let _changing = self.changing(request).await;
         loop {
             let table = self.plugins.now();
             let target = self.routes.of(&table).find(&table, &request.path, request.api_version())?;
@@ -172,25 +171,18 @@ impl FrontDoor {
         }
     }
 
-    /// Holds off swaps between schemas while something may be changed.
-    async fn changing(&self, request: &Request) -> Vec<OwnedRwLockReadGuard<()>> {
-        let mut held = Vec::new();
-        if matches!(request.method, Method::GET | Method::HEAD) {
-            return held;
-        }
-        let table = self.plugins.now();
-        let target = self.routes.of(&table).find(&table, &request.path, request.api_version());
-        match target.as_ref().map(Target::plugin) {
-            Ok(Some(plugin)) => held.push(plugin.changing().await),
-            // What is the front door's own may concern resources of any.
-            Ok(None) => {
-                for entry in table.iter() {
-                    held.push(entry.plugin.changing().await);
-                }
+    /// To be held from before something that a plugin has a say in is read until it is stored: swaps between schemas wait
+    /// for it, or it for them. After such a swap the request begins anew.
+    async fn hold(&self, served: &Served) -> Result<OwnedRwLockReadGuard<()>, ArmError> {
+        let changing = served.plugin.changing().await;
+        let now = self.plugins.of(served.plugin.namespace());
+        let kind = now.as_ref().and_then(|entry| entry.revision.kind(&served.kind.name));
+        match kind.is_some_and(|kind| kind.schema_version == served.kind.schema_version) {
+            true => Ok(changing),
+            false => {
+                Err(ArmError::superseded(format!("{} has been swapped for another schema", served.revision.label())))
             }
-            Err(_) => {}
         }
-        held
     }
 
     async fn serve(&self, target: Target, request: &Request) -> Result<Reply, ArmError> {

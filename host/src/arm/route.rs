@@ -55,17 +55,6 @@ pub enum Target {
 }
 
 impl Target {
-    /// Whose it is; none if it is the front door's own.
-    pub fn plugin(&self) -> Option<&Plugin> {
-        match self {
-            Target::Resource { served, .. } | Target::List { served, .. } | Target::Action { served, .. } => {
-                Some(&served.plugin)
-            }
-            Target::ProviderAction { provider, .. } => Some(&provider.plugin),
-            Target::Own(_) => None,
-        }
-    }
-
     /// The revision that it runs on.
     pub fn label(&self) -> Option<String> {
         match self {

@@ -32,6 +32,7 @@ pub(super) async fn put(
     child::check_not_built_in(door, served, &id)?;
     let members = request.object()?;
     let key = id.key();
+    let changing = door.hold(served).await?;
     let held = door.locks.write(&key).await;
     let stored = door.inventory().get(&key);
     check_conditions(request, &id, stored.as_deref())?;
@@ -86,7 +87,7 @@ pub(super) async fn put(
     let group = creating.as_ref().and_then(|creating| creating.group.created());
     let change = Accept { door, served, version, current: current.as_deref(), group };
     let stored = change.run(desired, purpose, Purpose::Put).await?;
-    drop((held, parent, creating));
+    drop((held, parent, creating, changing));
     answer::of_change(door, served, stored, (status, Purpose::Put), version, request).await
 }
 
@@ -136,6 +137,7 @@ pub(super) async fn patch(
     child::check_not_built_in(door, served, &id)?;
     let members = request.object()?;
     let key = id.key();
+    let changing = door.hold(served).await?;
     let held = door.locks.write(&key).await;
     let stored = door.inventory().get(&key).ok_or_else(|| ArmError::resource_not_found(&id))?;
     check_conditions(request, &id, Some(&stored))?;
@@ -165,7 +167,7 @@ pub(super) async fn patch(
     let desired = Record { id, tags, state, ..current.changed() };
     let change = Accept { door, served, version, current: Some(&current), group: None };
     let stored = change.run(desired, "patch", Purpose::Patch).await?;
-    drop((held, parent));
+    drop((held, parent, changing));
     answer::of_change(door, served, stored, (StatusCode::OK, Purpose::Patch), version, request).await
 }
 
@@ -177,6 +179,7 @@ pub(super) async fn retag(
     change: impl FnOnce(&Map<String, Value>) -> Result<Map<String, Value>, ArmError>,
 ) -> Result<Map<String, Value>, ArmError> {
     let key = id.key();
+    let _changing = door.hold(served).await?;
     let _held = door.locks.write(&key).await;
     let stored = door.inventory().get(&key).ok_or_else(|| ArmError::resource_not_found(id))?;
     check_idle(door, &stored)?;

@@ -5,24 +5,24 @@
 //! schema) and then one pointer (see [`crate::plugin::Plugins`]); a crash between the two is a swap that the next start
 //! completes. What is refused has changed nothing, and the active revision serves throughout. One change at a time; a
 //! component is compiled before its turn. Changes run to their end even if whoever asked for them has gone. A swap
-//! between revisions of one schema waits for nobody. One between schemas waits, for [`PATIENCE`], until nothing of the
+//! between revisions of one schema waits for nobody. One between schemas waits, for some seconds, until nothing of the
 //! namespace is being changed, and what comes meanwhile waits for it.
 
 mod archive;
 mod error;
+mod forget;
 mod gate;
 mod history;
 mod package;
 mod probation;
 mod start;
 mod state;
+mod swap;
 mod view;
 
+use floci_az_contract::Manifest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
-
-use floci_az_contract::Manifest;
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 
 pub use archive::{Archive, ArchiveError};
@@ -31,23 +31,19 @@ pub use gate::GateError;
 pub use package::{Origin, Package, Then};
 pub use start::Begun;
 pub use state::State;
+pub use swap::shared_ports;
 pub use view::{Outcome, PluginView, RevisionView};
 
-use crate::arm::{Record, Router, Transition};
+use crate::arm::{Locks, Router};
 use crate::config::Sources;
 use crate::imports::Lender;
-use crate::ingress::Shared;
-use crate::plugin::{
-    Bounds, Compiled, Digest, Ended, Engine, Entry, Grants, Plugin, Plugins, Revision, Table, Values, declared,
-};
+use crate::plugin::{Bounds, Compiled, Digest, Ended, Engine, Grants, Plugin, Plugins, Revision, Values, declared};
 use crate::state::{self as store, Batch};
-use crate::telemetry::{Event, Labels};
+use crate::telemetry::Event;
 use gate::Passed;
 use history::{History, Known};
 use state::Happening;
-
-/// How long a swap between schemas waits for the changes under way. Those that come later wait as long, too.
-const PATIENCE: Duration = Duration::from_secs(10);
+use swap::{Reason, alone, newer_than};
 
 /// What revisions are loaded with and kept in.
 #[derive(Debug)]
@@ -79,26 +75,18 @@ pub struct Rollout {
     sources: Sources,
     plugins: Arc<Plugins>,
     lender: Arc<Lender>,
+    locks: Arc<Locks>,
     /// By namespace in lower case. Held for as long as a change takes.
     histories: Mutex<BTreeMap<String, History>>,
-}
-
-/// Why one revision takes the place of another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reason {
-    Asked,
-    RolledBack,
-    /// In its probation.
-    Trouble,
 }
 
 impl Rollout {
     /// The table of the store that it keeps.
     pub const TABLE: store::Table = history::PLUGINS;
 
-    pub fn new(begun: Begun, sources: Sources, lender: Arc<Lender>) -> Arc<Rollout> {
+    pub fn new(begun: Begun, sources: Sources, lender: Arc<Lender>, locks: Arc<Locks>) -> Arc<Rollout> {
         let Begun { workshop, plugins, endings, histories } = begun;
-        let rollout = Arc::new(Rollout { workshop, sources, plugins, lender, histories: Mutex::new(histories) });
+        let rollout = Arc::new(Rollout { workshop, sources, plugins, lender, locks, histories: Mutex::new(histories) });
         tokio::spawn(retire(Arc::downgrade(&rollout), endings));
         rollout
     }
@@ -132,9 +120,14 @@ impl Rollout {
         self.workshop.archive.keep(revision.digest(), &package.bytes)?;
         let (labels, version) = (revision.labels().clone(), revision.manifest().version.clone());
         self.tell(Event::PluginLoaded { labels, version, origin: package.origin.to_string() });
+        let is_new = histories.get(&key).is_none_or(|history| history.known(revision.digest()).is_none());
         let history = self.remember(&mut histories, revision.clone(), package.origin).await?;
         if history.active.is_none() || then == Then::Swap {
-            return self.activate(&mut histories, &key, revision.digest(), Reason::Asked).await;
+            let swapped = self.activate(&mut histories, &key, revision.digest(), Reason::Asked).await;
+            if swapped.is_err() && is_new {
+                self.drop_revision(&mut histories, &key, revision.digest()).await?;
+            }
+            return swapped;
         }
         let mut outcome = self.outcome(&histories, &key, revision.digest(), None)?;
         if outcome.revision.state != State::Active.as_str() {
@@ -343,144 +336,6 @@ impl Rollout {
         find(histories, &key)
     }
 
-    /// The swap: gate, one batch, one pointer.
-    async fn activate(
-        self: &Arc<Self>,
-        histories: &mut BTreeMap<String, History>,
-        key: &str,
-        digest: &Digest,
-        reason: Reason,
-    ) -> Result<Outcome, RolloutError> {
-        let history = find(histories, key)?;
-        if history.active.as_ref() == Some(digest) && self.plugins.of(key).is_some() {
-            let mut outcome = self.outcome(histories, key, digest, None)?;
-            outcome.notes.push("It is the active one already.".to_owned());
-            return Ok(outcome);
-        }
-        let known = history.known(digest).ok_or_else(|| gone(history, digest))?;
-        let revision = match known.loaded.clone() {
-            Some(revision) => revision,
-            None => self.workshop.load_kept(digest).await?,
-        };
-        let before = self.plugins.of(key);
-        let (values, grants) = self.allowed(Some(history), &revision)?;
-        revision.bind(Bounds::read(&values));
-        let plugin = match &before {
-            Some(entry) => entry.plugin.clone(),
-            None => Arc::new(Plugin::new(revision.manifest())),
-        };
-        let newer = newer_than(Some(history), &revision);
-        let mut passed = self.gate(&revision, &newer, &plugin, Passed::default()).await?;
-        // What was stored while the gate looked is looked at again, when nothing is stored any more.
-        let _alone = match reshapes(before.as_ref(), &revision) {
-            Reshapes::Nothing => None,
-            Reshapes::Storage => {
-                let alone = alone(&plugin).await?;
-                passed = self.gate(&revision, &newer, &plugin, passed).await?;
-                Some(alone)
-            }
-        };
-
-        let history = histories.get_mut(key).ok_or_else(|| no_such_plugin(&BTreeMap::new(), key))?;
-        let replaced = history.active.clone().filter(|active| active != digest);
-        let converted = passed.converted.len();
-        let mut next = history.kept();
-        next.activate(digest);
-        let records = passed.converted.into_values().map(Transition::Store).collect();
-        self.lender.inventory.commit_with(records, next.row()?).await?;
-
-        plugin.configure(values, grants);
-        history.activate(digest);
-        history.plugin = Some(plugin.clone());
-        if let Some(known) = replaced.as_ref().and_then(|replaced| history.known_mut(replaced)) {
-            let label = known.label(key);
-            known.happens(Happening::Replaced, &label);
-            if reason == Reason::Trouble {
-                known.note = Some("rolled back by itself: its calls failed".to_owned());
-            }
-            let labels = known.labels(plugin.namespace());
-            self.tell(Event::PluginDraining { labels: labels.clone() });
-            let to = digest.short().to_owned();
-            match reason {
-                Reason::Asked => {}
-                Reason::RolledBack => {
-                    self.tell(Event::PluginRolledBack { labels, to, why: "it was asked for".to_owned() });
-                }
-                Reason::Trouble => {
-                    self.tell(Event::PluginRolledBack {
-                        labels,
-                        to,
-                        why: "calls of it failed soon after it was swapped in".to_owned(),
-                    });
-                }
-            }
-        }
-        if let Some(known) = history.known_mut(digest) {
-            known.load(revision.clone());
-            known.happens(Happening::Activated, revision.label());
-            known.note = None;
-            known.turn = self.plugins.serve(plugin, revision.clone());
-            let replaced = replaced.as_ref().map(|replaced| replaced.short().to_owned());
-            self.tell(Event::PluginActivated { labels: revision.labels().clone(), replaced });
-        }
-        history.unload();
-        drop(before);
-        self.lender.ingress.share(shared_ports(&self.plugins.now())).await;
-        for record in self.lender.inventory.of_namespace(key) {
-            self.lender.wake(record.id.key());
-        }
-        if reason == Reason::Asked && replaced.is_some() {
-            probation::begin(self, &revision);
-        }
-        let mut outcome = self.outcome(histories, key, digest, replaced)?;
-        outcome.converted = converted;
-        Ok(outcome)
-    }
-
-    async fn gate(
-        &self,
-        revision: &Arc<Revision>,
-        newer: &[Arc<Revision>],
-        plugin: &Arc<Plugin>,
-        before: Passed,
-    ) -> Result<Passed, RolloutError> {
-        let stored = self.lender.inventory.of_namespace(plugin.namespace());
-        Ok(gate::pass(revision, newer, stored, Some((&self.lender, plugin)), before).await?)
-    }
-
-    async fn drop_revision(
-        &self,
-        histories: &mut BTreeMap<String, History>,
-        key: &str,
-        digest: &Digest,
-    ) -> Result<(), RolloutError> {
-        let history = find(histories, key)?;
-        let mut next = history.kept();
-        next.drop_revision(digest);
-        let _alone = match &history.plugin {
-            Some(plugin) => Some(alone(plugin).await?),
-            None => None,
-        };
-        // States in a schema that no known revision has any more.
-        let stored = self.lender.inventory.of_namespace(&history.namespace);
-        let orphaned = stored.iter().filter(|record| next.has_lost_twin(record));
-        let records = orphaned.map(|record| Transition::Store(Record { twin: None, ..(**record).clone() })).collect();
-        self.lender.inventory.commit_with(records, next.row()?).await?;
-        if let Some(history) = histories.get_mut(key) {
-            history.drop_revision(digest);
-            self.tell(Event::PluginForgotten { labels: Labels::new(&history.namespace, digest.short()) });
-            tracing::info!(namespace = history.namespace, revision = digest.short(), "revision forgotten");
-        }
-        self.forget_component(histories, digest);
-        Ok(())
-    }
-
-    fn forget_component(&self, histories: &BTreeMap<String, History>, digest: &Digest) {
-        if !histories.values().any(|history| history.known(digest).is_some()) {
-            self.workshop.archive.forget(digest);
-        }
-    }
-
     fn outcome(
         &self,
         histories: &BTreeMap<String, History>,
@@ -517,49 +372,6 @@ fn granted(history: Option<&History>, manifest: &Manifest, values: &Values) -> G
         None => Grants::none(&manifest.service),
     };
     Grants::read(manifest, values, &by_default)
-}
-
-/// The ports that plugins want to share among their resources, of services that are served.
-pub fn shared_ports(table: &Table) -> Vec<Shared> {
-    let mut found = Vec::new();
-    for Entry { plugin, revision } in table.iter().filter(|entry| entry.plugin.is_enabled()) {
-        for listener in &revision.manifest().listeners {
-            let port = plugin.setting(&listener.setting).and_then(|port| port.parse().ok());
-            let setting = format!("services.{}.{}", plugin.service(), listener.setting);
-            found.extend(port.map(|port| Shared { port, protocol: listener.protocol, setting }));
-        }
-    }
-    found
-}
-
-/// What a swap changes of how resources are stored.
-#[derive(Debug, PartialEq, Eq)]
-enum Reshapes {
-    Nothing,
-    /// A type has another schema, or is gone.
-    Storage,
-}
-
-fn reshapes(before: Option<&Entry>, revision: &Revision) -> Reshapes {
-    let Some(before) = before else { return Reshapes::Nothing };
-    let same = before
-        .revision
-        .manifest()
-        .types
-        .iter()
-        .all(|kind| revision.kind(&kind.name).is_some_and(|other| other.schema_version == kind.schema_version));
-    if same { Reshapes::Nothing } else { Reshapes::Storage }
-}
-
-/// Loaded revisions that may know a newer schema than this one.
-fn newer_than(history: Option<&History>, revision: &Revision) -> Vec<Arc<Revision>> {
-    let loaded = history.into_iter().flat_map(|history| &history.revisions).filter_map(|known| known.loaded.clone());
-    loaded.filter(|other| other.digest() != revision.digest()).collect()
-}
-
-async fn alone(plugin: &Plugin) -> Result<tokio::sync::OwnedRwLockWriteGuard<()>, RolloutError> {
-    let busy = || RolloutError::Busy { namespace: plugin.namespace().to_owned(), limit: PATIENCE };
-    plugin.unchanging(PATIENCE).await.ok_or_else(busy)
 }
 
 fn find<'a>(histories: &'a BTreeMap<String, History>, namespace: &str) -> Result<&'a History, RolloutError> {

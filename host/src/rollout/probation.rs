@@ -6,7 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Reason, Rollout, find};
+use super::swap::Reason;
+use super::{Rollout, find};
 use crate::plugin::Revision;
 use crate::telemetry::Event;
 
