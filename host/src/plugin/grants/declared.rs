@@ -32,14 +32,14 @@ pub(in crate::plugin) fn declarations() -> Vec<Setting> {
             "The images that the plugin's containers may have, in place of those that it asks for. A * at the end \
              stands for anything.",
             "An image that is not among them is refused, and the resources that need it end as Failed.",
-            "valkey/valkey:*",
+            "contoso/widget:*",
         ),
         declared(
             PROGRAMS,
             Kind::Patterns,
             "The programs that the plugin's workloads may run, in place of those that it asks for.",
             "A program gets the arguments and the environment that the plugin chooses: an interpreter is anything.",
-            "valkey-server,redis-server",
+            "widget-server,widget-worker",
         ),
         declared(
             COUNT,
@@ -70,7 +70,7 @@ pub(in crate::plugin) fn declarations() -> Vec<Setting> {
         ),
         switch(
             "grants.resp",
-            "Whether the plugin may send commands of the Redis protocol to its own workloads.",
+            "Whether the plugin may send commands over RESP to its own workloads.",
             "It can do with their data whatever their credentials allow.",
         ),
         switch(
