@@ -9,7 +9,17 @@ use std::sync::OnceLock;
 use floci_az_widgets::{MARK, PLACE, Script};
 use serde_json::Value;
 
+use crate::gateway::{Gateway, Runtime};
+
 const TARGET: &str = "wasm32-wasip2";
+
+/// A gateway that allows what these components ask for, and whose caches are mocked.
+pub fn gateway() -> Gateway {
+    let granted = ["WIDGETS", "TOOLS", "OTHERS"].map(|service| format!("FLOCI_AZ_SERVICES_{service}_GRANTS_RESP"));
+    let mut settings: Vec<(&str, &str)> = granted.iter().map(|name| (name.as_str(), "true")).collect();
+    settings.push(("FLOCI_AZ_SERVICES_REDIS_MOCKED", "true"));
+    Gateway::with(Runtime::None, &settings)
+}
 
 /// The component with this script. Its members are those of [`Script`]; what is left out has its default.
 #[track_caller]

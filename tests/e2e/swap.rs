@@ -162,7 +162,7 @@ fn two_hundred_swaps_leave_nothing_behind() {
 
 #[test]
 fn an_operation_begins_under_one_revision_and_ends_under_another() {
-    let gateway = mocked();
+    let gateway = fixture::gateway();
     let revision = |version: &str| fixture::revision(json!({ "version": version, "api_versions": [VERSION] }));
     gateway.arm().install("", &revision("1.0.0")).expect(200);
     let widget_at = |name: &str| {
@@ -179,9 +179,8 @@ fn an_operation_begins_under_one_revision_and_ends_under_another() {
 
 #[test]
 fn a_revision_that_keeps_failing_is_rolled_back_by_itself() {
-    let gateway = mocked();
+    let gateway = fixture::gateway();
     let good = fixture::revision(json!({ "version": "1.0.0", "api_versions": [VERSION] }));
-    // It presents, and so what the stored widget asks for in `present` is done; the gate looks at none but what is stored.
     let bad = fixture::revision(json!({ "version": "2.0.0", "api_versions": [VERSION] }));
     gateway.arm().install("", &good).expect(200);
     let before = gateway.arm().plugin("Contoso.Widgets")["active"].clone();

@@ -105,17 +105,19 @@ fn check_magic(bytes: &[u8]) -> Result<(), Unreadable> {
     Err(Unreadable::NotWasm { found })
 }
 
-/// The newest version of the contract that a name is of; the export has to be there in any version.
+/// The newest version of the contract that a name is of. What it is called by has to be there.
 fn contract(imports: &[String], exports: &[String]) -> Result<Version, Unreadable> {
-    if !exports.iter().any(|name| name.starts_with(PROVIDER)) {
+    let version = |name: &String| name.split_once('@')?.1.parse::<Version>().ok();
+    let Some(provider) = exports.iter().find(|name| name.starts_with(PROVIDER)) else {
         let exports = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
         return Err(Unreadable::NoProvider { exports });
+    };
+    let provider = version(provider).unwrap_or_else(|| Version::new(0, 0, 0));
+    if provider < *SERVED.start() {
+        return Err(Unreadable::Older { found: provider });
     }
     let ours = imports.iter().chain(exports).filter(|name| name.starts_with(PACKAGE));
-    let versions = ours.filter_map(|name| name.split_once('@')?.1.parse::<Version>().ok());
-    let found = versions.max().unwrap_or_else(|| Version::new(0, 0, 0));
-    match found {
-        found if found < *SERVED.start() => Err(Unreadable::Older { found }),
+    match ours.filter_map(version).max().unwrap_or(provider) {
         found if found > *SERVED.end() => Err(Unreadable::Newer { found }),
         found => Ok(found),
     }

@@ -128,8 +128,7 @@ fn of_settings(manifest: &Manifest) -> Result<(), String> {
             ));
         }
     }
-    let invalid =
-        manifest.settings.iter().find_map(|setting| Some((setting, setting.parse(&setting.default).err()?)));
+    let invalid = manifest.settings.iter().find_map(|setting| Some((setting, setting.parse(&setting.default).err()?)));
     match invalid {
         Some((setting, error)) => {
             Err(format!("the default of the setting '{}' is '{}', not {error}", setting.key, setting.default))

@@ -90,7 +90,8 @@ impl Revision {
         let reversible = ReversiblePre::new(linked.clone()).ok();
         let ready = PluginPre::new(linked).map_err(unfit)?;
 
-        let label = format!("plugin {}", digest.short());
+        // Until it has said whose it is.
+        let label = digest.short().to_owned();
         let mut revision = Revision {
             engine: engine.clone(),
             ready,

@@ -33,13 +33,13 @@ fn kiosk(features: &str) -> Vec<u8> {
 }
 
 async fn loaded(bytes: &[u8]) -> Revision {
-    Revision::load(&Engine::new().unwrap(), &Compiled::Nowhere, bytes).await.unwrap()
+    Revision::load(&Engine::new().unwrap(), &Compiled::Nowhere, bytes.to_vec().into()).await.unwrap()
 }
 
 /// Those of the contract, without its version.
 fn imports_of(revision: &Revision) -> String {
     let imports = revision.imports();
-    let own = imports.iter().filter_map(|name| name.strip_prefix("floci:provider/")?.strip_suffix("@0.1.0"));
+    let own = imports.iter().filter_map(|name| name.strip_prefix("floci:provider/")?.strip_suffix("@0.1.1"));
     own.collect::<Vec<_>>().join(" ")
 }
 
@@ -48,7 +48,7 @@ async fn a_component_imports_and_asks_for_what_its_features_say() {
     let mut told = String::new();
     for features in ["", "ports,resp", "workloads,ports,resp,ingress,transfers"] {
         let revision = loaded(&kiosk(features)).await;
-        let asked = Grants::asked(revision.manifest(), &BTreeMap::new());
+        let asked = Grants::asked(revision.manifest(), &Values::new());
         let _ = writeln!(told, "[{features}] imports {}; asks for {:?}", imports_of(&revision), asked.lines());
     }
     let bundled = loaded(bundled()[0]).await;

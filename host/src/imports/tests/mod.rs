@@ -10,6 +10,7 @@ use floci_az_contract::{Manifest, Wants};
 use serde_json::json;
 
 use super::*;
+use crate::plugin::Values;
 use crate::plugin::imported::{ingress, ports, resources, resp, settings, transfers, workloads};
 
 const OVEN: &str = "/subscriptions/s/resourceGroups/g/providers/Contoso.Bakery/ovens/first";
@@ -25,16 +26,23 @@ fn everything(service: &str) -> Grants {
     .unwrap();
     let programs = vec!["*".to_owned()];
     let manifest = Manifest { service: service.to_owned(), programs, wants, ..Manifest::default() };
-    Grants::asked(&manifest, &BTreeMap::new())
+    Grants::asked(&manifest, &Values::new())
 }
 
 /// A call about a resource of the plugin whose namespace it has.
 fn call_about(lender: &Arc<Lender>, subject: &str, grants: Grants) -> Imports {
+    call_with(lender, subject, grants, Values::new())
+}
+
+/// The same, of a plugin with settings.
+fn call_with(lender: &Arc<Lender>, subject: &str, grants: Grants, settings: Values) -> Imports {
     let namespace = ResourceId::parse(subject).unwrap().namespace;
     let service = namespace.rsplit('.').next().unwrap().to_lowercase();
-    let (lender, owner) = (lender.clone(), subject.to_lowercase());
-    let lent = Lent { lender, namespace, service, grants: Arc::new(grants), phase: Phase::Effects, owner };
-    Imports { lent: Some(lent), label: String::new(), subject: subject.to_owned(), last_error: None }
+    let plugin = Arc::new(Plugin::new(&Manifest { namespace, service, ..Manifest::default() }));
+    plugin.configure(settings, grants);
+    let (lender, grants, owner) = (lender.clone(), plugin.grants(), subject.to_lowercase());
+    let lent = Lent { lender, plugin, grants, revision: None, phase: Phase::Effects, owner };
+    Imports::new(Some(lent), "", subject.to_owned())
 }
 
 fn spec(port: Option<u16>) -> String {
@@ -207,11 +215,10 @@ async fn ports_of_another_plugin_lead_nowhere() {
 
 #[tokio::test]
 async fn settings_are_a_plugins_own_without_those_that_are_the_gateways() {
-    let (mut lender, _woken) = Lender::of_nothing().await;
+    let (lender, _woken) = Lender::of_nothing().await;
     let of = |key: &str| (key.to_owned(), "value".to_owned());
-    lender.settings.insert("bakery".to_owned(), [of("heat"), of("grants.ports"), of("limits.memory")].into());
-    lender.settings.insert("widgets".to_owned(), [of("colour")].into());
-    let mut bakery = call_about(&Arc::new(lender), OVEN, everything("bakery"));
+    let values = [of("heat"), of("grants.ports"), of("limits.memory")].into();
+    let mut bakery = call_with(&Arc::new(lender), OVEN, everything("bakery"), values);
     for (key, expected) in [("heat", Some("value")), ("grants.ports", None), ("limits.memory", None), ("colour", None)]
     {
         assert_eq!(settings::Host::get(&mut bakery, key.to_owned()).await.as_deref(), expected, "{key}");

@@ -4,6 +4,7 @@ use floci_az_sdk::wasm::Exported;
 use floci_az_sdk::wasm::bindings::exports::floci::provider::provider::{
     Accepted, ActionCall, Answer, Change, Guest, Step, View,
 };
+use floci_az_sdk::wasm::bindings::exports::floci::provider::schemas;
 use floci_az_sdk::wasm::bindings::floci::provider::types::{Rejection, Resource, State};
 
 use crate::mischief::{Instead, instead};
@@ -56,6 +57,12 @@ impl Guest for Component {
 
     fn upgrade(resource: Resource, from_schema: u32) -> Result<State, String> {
         Usual::upgrade(resource, from_schema)
+    }
+}
+
+impl schemas::Guest for Component {
+    fn downgrade(resource: Resource, to_schema: u32) -> Result<State, String> {
+        <Usual as schemas::Guest>::downgrade(resource, to_schema)
     }
 }
 

@@ -23,7 +23,7 @@ mod script;
 use std::time::Duration;
 
 use floci_az_sdk::prelude::*;
-use floci_az_sdk::{ResourceType, child_type, reads, writes};
+use floci_az_sdk::{ProvisioningState, ResourceType, child_type, reads, writes};
 use serde::{Deserialize, Serialize};
 
 pub use script::{MARK, PLACE, Script};
@@ -82,7 +82,11 @@ impl Provider for Widgets {
 
     fn reconcile(resource: Resource, host: &dyn Host) -> Step {
         mischief::of(&resource, "reconcile", host);
+        let is_settled = resource.provisioning_state == ProvisioningState::Succeeded;
         let mut state = resource.state;
+        if is_settled {
+            return Step::done(state);
+        }
         match step(&mut state) {
             Ok(next) => Step { state, next },
             Err(fault) => Step::failed(state, fault),
