@@ -85,7 +85,7 @@ impl Revision {
         Instance::add_to_linker::<_, HasSelf<Imports>>(&mut linker, CallState::imports).map_err(unfit)?;
         let ready = linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(unfit)?;
 
-        let label = format!("plugin {}", digest.short());
+        let label = digest.short().to_owned();
         let mut revision = Revision {
             engine: engine.clone(),
             ready,

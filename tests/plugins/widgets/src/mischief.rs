@@ -11,7 +11,7 @@
 //! | `trap`         | it traps, without a word                                                                    |
 //! | `big`          | it answers with `properties.megabytes` (100) of text                                        |
 //! | `garbage`      | it answers with what is no JSON                                                             |
-//! | `flood-log`    | it writes 100000 lines of 200 bytes to the log, and goes on as if nothing had happened       |
+//! | `flood-log`    | it writes 20000 lines of 200 bytes to the log, and goes on as if nothing had happened        |
 //! | `flood-stderr` | the same to stderr                                                                          |
 //! | `flood-resp`   | it asks for a thousand commands to a server, for ever                                       |
 //! | `block`        | it sleeps for an hour, in an import                                                         |
@@ -23,7 +23,7 @@ use std::time::Duration;
 use floci_az_sdk::prelude::*;
 use floci_az_sdk::{Command, Endpoint};
 
-const LINES: usize = 100_000;
+const LINES: usize = 20_000;
 const MEGABYTE: usize = 1 << 20;
 
 /// What the component says in place of what the provider said.
@@ -45,7 +45,7 @@ pub fn instead() -> Option<Instead> {
 impl Instead {
     pub fn text(self) -> String {
         match self {
-            Instead::Garbage => "{\"properties\": this is no JSON".to_owned(),
+            Instead::Garbage => "this is no JSON".to_owned(),
             Instead::Big { bytes } => "x".repeat(bytes),
         }
     }
