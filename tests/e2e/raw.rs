@@ -32,7 +32,7 @@ impl Raw<'_> {
         component(&self.module())
     }
 
-    /// The core module.
+    /// The core module, as text.
     pub fn module(&self) -> String {
         let Raw { name, fields, describe, validate, present } = self;
         let kind = json!({ "name": "things", "apiVersions": ["2024-11-01"], "schemaVersion": 1, "deadlineSeconds": 60,

@@ -138,6 +138,7 @@ fn pool() -> PoolingAllocationConfig {
         // More than a plugin may have: `fits` says so in better words.
         .max_memories_per_module(MEMORIES_EACH * 8)
         .max_tables_per_module(TABLES_EACH * 8)
+        .table_elements(TABLE_ELEMENTS * 8)
         .total_stacks(INSTANCES)
         .max_unused_warm_slots(INSTANCES)
         .linear_memory_keep_resident(MEMORY_KEPT)

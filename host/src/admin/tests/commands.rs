@@ -292,7 +292,7 @@ fn a_component_is_checked_where_no_gateway_runs() {
     let json = run(port, folder.path(), "check FOLDER/plugin.wasm", Reader::Program).unwrap();
     assert!(json.contains(&digest.to_string()), "{json}");
     let refused = |line: &str| run(port, folder.path(), line, Reader::Person).unwrap_err().to_string();
-    assert!(refused("check FOLDER/none.wasm").contains("cannot be compiled"));
+    assert!(refused("check FOLDER/none.wasm").contains("it is no WebAssembly"));
     let other = format!("check FOLDER/plugin.wasm --digest {}", "0".repeat(64));
     assert!(refused(&other).contains("was asked for"));
     assert!(refused("check FOLDER/missing.wasm").contains("cannot be read"));

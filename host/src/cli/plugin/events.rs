@@ -89,9 +89,9 @@ mod tests {
         let stream = ": hello\n\nid: 1\nevent: loaded\ndata: {\"id\":1,\"time\":\"2026-01-02T03:04:05Z\",\"namespace\":\"Contoso.Widgets\",\"revision\":\"0123456789ab\",\"why\":null}\n\n: still here\n\nid: 2\nevent:refused\ndata:{\"time\":\"2026-01-02T03:04:06Z\",\ndata:\"reason\":\"it is \\\"no\\\" component\"}\n\nid: 3\ndata: {\"event\":\"x\",\"n\":1}\n\nevent: odd\ndata: text\n\nid: 4\nevent: cut\ndata: {}";
         let text: String = events(stream.as_bytes()).map(|event| for_people(&event)).collect();
         expect![[r#"
-            2026-01-02T03:04:05Z  loaded        namespace=Contoso.Widgets revision=0123456789ab
-            2026-01-02T03:04:06Z  refused       reason="it is \"no\" component"
-            -  x             n=1
+            2026-01-02T03:04:05Z  loaded              namespace=Contoso.Widgets revision=0123456789ab
+            2026-01-02T03:04:06Z  refused             reason="it is \"no\" component"
+            -  x                   n=1
             odd  text
         "#]]
         .assert_eq(&text);
