@@ -23,7 +23,7 @@ mod view;
 use floci_az_contract::Manifest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::{Mutex, MutexGuard, mpsc};
+use tokio::sync::{Mutex, mpsc};
 
 pub use archive::{Archive, ArchiveError};
 pub use error::{RolloutError, RolloutErrorKind};
@@ -116,16 +116,19 @@ impl Rollout {
         let mut histories = self.histories.lock().await;
         self.check_place(&histories, &revision)?;
         let key = revision.manifest().namespace.to_lowercase();
-        self.allowed(histories.get(&key), &revision)?;
+        let (values, grants) = self.allowed(histories.get(&key), &revision)?;
+        let lacks = grants.lacks(&Grants::asked(revision.manifest(), &values));
         self.workshop.archive.keep(revision.digest(), &package.bytes)?;
         let (labels, version) = (revision.labels().clone(), revision.manifest().version.clone());
         self.tell(Event::PluginLoaded { labels, version, origin: package.origin.to_string() });
         let is_new = histories.get(&key).is_none_or(|history| history.known(revision.digest()).is_none());
-        let history = self.remember(&mut histories, revision.clone(), package.origin).await?;
-        if history.active.is_none() || then == Then::Swap {
-            let swapped = self.activate(&mut histories, &key, revision.digest(), Reason::Asked).await;
-            if swapped.is_err() && is_new {
-                self.drop_revision(&mut histories, &key, revision.digest()).await?;
+        self.remember(&mut histories, revision.clone(), package.origin).await?;
+        if self.plugins.of(&key).is_none() || then == Then::Swap {
+            let mut swapped = self.activate(&mut histories, &key, revision.digest(), Reason::Asked).await;
+            match &mut swapped {
+                Ok(outcome) => outcome.notes.extend(lacks),
+                Err(_) if is_new => self.drop_revision(&mut histories, &key, revision.digest()).await?,
+                Err(_) => {}
             }
             return swapped;
         }
@@ -133,6 +136,7 @@ impl Rollout {
         if outcome.revision.state != State::Active.as_str() {
             outcome.notes.push("It is ready, and not active: swap to it.".to_owned());
         }
+        outcome.notes.extend(lacks);
         Ok(outcome)
     }
 
@@ -146,6 +150,7 @@ impl Rollout {
         // A plugin of its own: nothing of what is found out is for the one that serves.
         let plugin = Arc::new(Plugin::new(revision.manifest()));
         let (values, grants) = self.allowed(known, &revision)?;
+        let lacks = grants.lacks(&Grants::asked(revision.manifest(), &values));
         revision.bind(Bounds::read(&values));
         plugin.configure(values, grants);
         let passed = self.gate(&revision, &newer_than(known, &revision), &plugin, Passed::default()).await?;
@@ -154,6 +159,7 @@ impl Rollout {
         history.add(Known::new(&revision, package.origin));
         let mut outcome = history.outcome(revision.digest(), None).ok_or_else(|| gone(&history, revision.digest()))?;
         outcome.converted = passed.converted.len();
+        outcome.notes.extend(lacks);
         Ok(outcome)
     }
 
@@ -307,12 +313,12 @@ impl Rollout {
     }
 
     /// Puts a loaded revision into the history of its namespace.
-    async fn remember<'a>(
+    async fn remember(
         &self,
-        histories: &'a mut MutexGuard<'_, BTreeMap<String, History>>,
+        histories: &mut BTreeMap<String, History>,
         revision: Arc<Revision>,
         origin: Origin,
-    ) -> Result<&'a History, RolloutError> {
+    ) -> Result<(), RolloutError> {
         let key = revision.manifest().namespace.to_lowercase();
         let digest = revision.digest().clone();
         let history = histories.entry(key.clone()).or_insert_with(|| History::new(&revision));
@@ -333,7 +339,7 @@ impl Rollout {
         while let Some(surplus) = histories.get(&key).and_then(History::surplus) {
             self.drop_revision(histories, &key, &surplus).await?;
         }
-        find(histories, &key)
+        Ok(())
     }
 
     fn outcome(

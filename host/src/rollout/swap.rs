@@ -12,7 +12,7 @@ use super::state::Happening;
 use super::{Outcome, Rollout, RolloutError, find, gone, no_such_plugin, probation};
 use crate::arm::{Held, Record, Transition};
 use crate::ingress::Shared;
-use crate::plugin::{Bounds, Digest, Entry, Plugin, Revision, Table};
+use crate::plugin::{Ask, Bounds, Capability, Digest, Entry, Plugin, Revision, Table};
 use crate::telemetry::Event;
 
 /// How long a swap between schemas waits for the changes under way. Those that come later wait as long, too.
@@ -147,10 +147,11 @@ impl Rollout {
     }
 }
 
-/// The ports that plugins want to share among their resources, of services that are served.
+/// The ports that plugins want to share among their resources: of services that are served, and that may.
 pub fn shared_ports(table: &Table) -> Vec<Shared> {
     let mut found = Vec::new();
-    for Entry { plugin, revision } in table.iter().filter(|entry| entry.plugin.is_enabled()) {
+    let may = |plugin: &Plugin| plugin.is_enabled() && plugin.grants().allows(Ask::Use(Capability::Ingress)).is_ok();
+    for Entry { plugin, revision } in table.iter().filter(|entry| may(&entry.plugin)) {
         for listener in &revision.manifest().listeners {
             let port = plugin.setting(&listener.setting).and_then(|port| port.parse().ok());
             let setting = format!("services.{}.{}", plugin.service(), listener.setting);
