@@ -3,7 +3,8 @@
 mod collector;
 mod exposition;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
@@ -75,16 +76,26 @@ fn what_was_done_is_counted() {
     }
 }
 
+/// Asks by a method that nobody knows.
+fn brew(gateway: &Gateway, suffix: &str) {
+    let mut stream = TcpStream::connect(("127.0.0.1", gateway.port)).unwrap();
+    let request = format!("BREW{suffix} /nowhere/{suffix} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+}
+
 #[test]
 fn a_client_makes_no_series_of_its_own() {
     let gateway = Gateway::start(Runtime::None);
     let series = || metrics(&gateway, "*/*").1.count("floci_az_requests_total");
     // What the others are counted with; and the reading itself, which is counted once it is over.
     series();
-    gateway.arm().send("BREW", "/nowhere", None);
+    brew(&gateway, "");
     let before = series();
     for number in 0..50 {
-        gateway.arm().send(&format!("BREW{number}"), &format!("/nowhere/{number}"), None);
+        brew(&gateway, &number.to_string());
     }
     assert_eq!(series(), before);
 }

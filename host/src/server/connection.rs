@@ -140,11 +140,10 @@ impl<H: Handler> Speaker<H> {
             revision = Empty,
             resource = Empty,
             api_version = Empty,
-            otel.name = Empty,
             otel.kind = Empty,
             http.response.status_code = Empty,
         );
-        telemetry::span::of_request(&span, request.method().as_str(), request.headers());
+        telemetry::span::of_request(&span, request.headers());
         self.reply_to(request, entrance, refused, &ids).instrument(span).await
     }
 

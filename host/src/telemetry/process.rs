@@ -17,7 +17,7 @@ pub(super) fn usage() -> Usage {
     Usage { files, ..told(&status) }
 }
 
-/// `VmRSS:	   20480 kB` and `Threads:	9`.
+/// Lines such as `VmRSS:   20480 kB` and `Threads: 9`.
 fn told(status: &str) -> Usage {
     let value = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));

@@ -13,20 +13,23 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use super::labels::Route;
 
 /// Puts the span of a request into the trace of its client (W3C Trace Context: `traceparent`, `tracestate`). Before it is
-/// entered. The span has to have the fields `otel.name` and `otel.kind`.
-pub fn of_request(span: &Span, method: &str, headers: &HeaderMap) {
+/// entered. The span has to have the field `otel.kind`.
+pub fn of_request(span: &Span, headers: &HeaderMap) {
     let parent = TraceContextPropagator::new().extract(&HeaderExtractor(headers));
     // An error is that nobody collects.
     if span.set_parent(parent).is_ok() {
-        span.record("otel.kind", "server").record("otel.name", method);
+        span.record("otel.kind", "server");
     }
 }
 
-/// Adds the answer to the request's span, which is the current one. Its name is the method and what the path means, as
+/// Adds the answer to the request's span, which is the current one and has to have the field
+/// `http.response.status_code`. To collectors its name is the method and what the path means, as
 /// conventions have it: there are few of them, and none has a resource's name in it.
 pub fn answered(method: &str, route: Route, status: u16) {
     let span = Span::current();
-    if span.context().span().span_context().is_valid() {
-        span.record("otel.name", format!("{method} {}", route.as_str())).record("http.response.status_code", status);
+    let context = span.context();
+    if context.span().span_context().is_valid() {
+        context.span().update_name(format!("{method} {}", route.as_str()));
+        span.record("http.response.status_code", status);
     }
 }
