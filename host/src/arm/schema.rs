@@ -59,7 +59,7 @@ pub enum Misfit {
     #[error(
         "{resource} is stored in schema {stored}, and the revision {revision} could not take it to schema {wanted}: {source}"
     )]
-    Failed { resource: String, revision: String, stored: u32, wanted: u32, source: CallError },
+    Failed { resource: String, revision: String, stored: u32, wanted: u32, source: Box<CallError> },
 }
 
 impl Misfit {
@@ -78,7 +78,7 @@ impl From<Misfit> for ArmError {
         match misfit {
             Misfit::Newer { .. } => ArmError::superseded(text),
             Misfit::Refused { .. } => ArmError::plugin_failed(&text),
-            Misfit::Failed { source, .. } => ArmError { message: text, ..source.into() },
+            Misfit::Failed { source, .. } => ArmError { message: text, ..(*source).into() },
         }
     }
 }
@@ -143,7 +143,10 @@ fn understood(
     let state = match answer {
         Ok(Ok(state)) => state,
         Ok(Err(reason)) => return Err(Misfit::Refused { resource, revision, stored, wanted, reason }),
-        Err(source) => return Err(Misfit::Failed { resource, revision, stored, wanted, source }),
+        Err(error) => {
+            let source = Box::new(error);
+            return Err(Misfit::Failed { resource, revision, stored, wanted, source });
+        }
     };
     match serde_json::from_str(&state.document) {
         Ok(serde_json::Value::Object(document)) => {

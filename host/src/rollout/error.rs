@@ -28,7 +28,7 @@ pub enum RolloutError {
     #[error("the revision {revision} is not allowed what it needs: {source}")]
     Ungranted { revision: String, source: Ungranted },
     #[error(transparent)]
-    Gate(#[from] GateError),
+    Gate(Box<GateError>),
     #[error("no plugin serves or is known for the namespace '{namespace}'. Known: {known}")]
     NoSuchPlugin { namespace: String, known: String },
     #[error("{namespace} has no revision that begins with '{asked}'. Known: {known}")]
@@ -69,6 +69,12 @@ pub enum RolloutErrorKind {
     /// Not now, not with what is stored.
     Conflict,
     Internal,
+}
+
+impl From<GateError> for RolloutError {
+    fn from(error: GateError) -> RolloutError {
+        RolloutError::Gate(Box::new(error))
+    }
 }
 
 impl RolloutError {

@@ -41,7 +41,7 @@ pub enum GateError {
     #[error("the revision {revision} does not present stored resources, from {first} on: {reason}")]
     NotPresented { revision: String, first: String, reason: String },
     #[error("the revision {revision} does not present stored resources, from {first} on: {source}")]
-    PresentFailed { revision: String, first: String, source: CallError },
+    PresentFailed { revision: String, first: String, source: Box<CallError> },
 }
 
 fn are(count: usize) -> String {
@@ -166,10 +166,9 @@ async fn present(
                     let label = || revision.label().to_owned();
                     let imports = Imports::lend(lender, plugin, revision, Phase::Pure, &first);
                     let shown = revision.present(imports, &views).await;
-                    let shown = shown.map_err(|source| GateError::PresentFailed {
-                        revision: label(),
-                        first: first.clone(),
-                        source,
+                    let shown = shown.map_err(|error| {
+                        let (revision, first, source) = (label(), first.clone(), Box::new(error));
+                        GateError::PresentFailed { revision, first, source }
                     })?;
                     let is_object =
                         |text: &String| matches!(serde_json::from_str(text), Ok(serde_json::Value::Object(_)));
