@@ -133,7 +133,7 @@ impl Gateway {
         let engine = Engine::new()?.reporting(telemetry.clone());
         let (compiled, rows) = (compiled(&folders), contents.take(Rollout::TABLE));
         telemetry.publish(Event::GatewayStarted { version: env!("CARGO_PKG_VERSION").to_owned() });
-        let begun = Begun::new(engine.clone(), compiled, archive(&folders), rows, bundled(), &inventory).await?;
+        let mut begun = Begun::new(engine.clone(), compiled, archive(&folders), rows, bundled(), &inventory).await?;
         let plugins = begun.plugins.clone();
         let settings = sources.resolve(&plugins.settings())?;
         if !settings.aside().is_empty() {

@@ -35,7 +35,7 @@
 //! Without the feature its functions fail with `NotGranted`.
 //!
 //! ```toml
-//! floci-az-sdk = { version = "0.1", features = ["workloads", "ports"] }
+//! floci-az-sdk = { path = "../floci-az/sdk", features = ["workloads", "ports"] }
 //! ```
 //!
 //! A provider is plain Rust that runs natively too: [`testing::FakeHost`] drives it through a resource's life in

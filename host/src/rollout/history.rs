@@ -53,6 +53,9 @@ pub(super) struct Known {
     pub schemas: Vec<(String, u32)>,
     #[serde(default)]
     pub asks: Vec<String>,
+    /// What its operator allows it, as far as that was looked at since the start.
+    #[serde(skip)]
+    pub allowed: Vec<String>,
     #[serde(skip)]
     pub state: State,
     #[serde(skip)]
@@ -74,6 +77,7 @@ impl Known {
             note: None,
             schemas: manifest.types.iter().map(|kind| (kind.name.clone(), kind.schema_version)).collect(),
             asks: Grants::asked(manifest, &defaults(manifest)).lines(),
+            allowed: Vec::new(),
             state: State::Loading,
             loaded: None,
             turn: 0,
@@ -107,7 +111,7 @@ impl Known {
         Labels::new(namespace, self.digest.short())
     }
 
-    pub fn view(&self, allowed: Vec<String>) -> RevisionView {
+    pub fn view(&self) -> RevisionView {
         RevisionView {
             digest: self.digest.clone(),
             // What was not loaded since the start serves no more.
@@ -124,7 +128,7 @@ impl Known {
             note: self.note.clone(),
             schemas: self.schemas.clone(),
             asks: self.asks.clone(),
-            allowed,
+            allowed: self.allowed.clone(),
         }
     }
 }
@@ -141,11 +145,6 @@ impl History {
             plugin: None,
             bundled: None,
         }
-    }
-
-    /// What its operator allows it.
-    pub fn allowed(&self) -> Vec<String> {
-        self.plugin.as_ref().map(|plugin| plugin.grants().lines()).unwrap_or_default()
     }
 
     /// A copy of what is kept of it, to be changed and stored before this is.
@@ -228,6 +227,11 @@ impl History {
         self.before.extend(replaced.filter(|one| one != digest));
     }
 
+    /// A rollback without a name does not lead to it any more.
+    pub fn distrust(&mut self, digest: &Digest) {
+        self.before.retain(|one| one != digest);
+    }
+
     /// Takes out one that is not active.
     pub fn drop_revision(&mut self, digest: &Digest) {
         self.before.retain(|one| one != digest);
@@ -257,7 +261,7 @@ impl History {
     }
 
     pub fn outcome(&self, digest: &Digest, replaced: Option<Digest>) -> Option<Outcome> {
-        let revision = self.known(digest)?.view(self.allowed());
+        let revision = self.known(digest)?.view();
         let (namespace, service) = (self.namespace.clone(), self.service.clone());
         Some(Outcome { namespace, service, revision, replaced, converted: 0, notes: Vec::new() })
     }

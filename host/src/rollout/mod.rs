@@ -122,7 +122,7 @@ impl Rollout {
         let (labels, version) = (revision.labels().clone(), revision.manifest().version.clone());
         self.tell(Event::PluginLoaded { labels, version, origin: package.origin.to_string() });
         let is_new = histories.get(&key).is_none_or(|history| history.known(revision.digest()).is_none());
-        self.remember(&mut histories, revision.clone(), package.origin).await?;
+        self.remember(&mut histories, revision.clone(), package.origin, grants.lines()).await?;
         if self.plugins.of(&key).is_none() || then == Then::Swap {
             let mut swapped = self.activate(&mut histories, &key, revision.digest(), Reason::Asked).await;
             match &mut swapped {
@@ -152,11 +152,12 @@ impl Rollout {
         let (values, grants) = self.allowed(known, &revision)?;
         let lacks = grants.lacks(&Grants::asked(revision.manifest(), &values));
         revision.bind(Bounds::read(&values));
+        let allowed = grants.lines();
         plugin.configure(values, grants);
         let passed = self.gate(&revision, &newer_than(known, &revision), &plugin, Passed::default()).await?;
         let mut history = History::new(&revision);
         history.plugin = Some(plugin);
-        history.add(Known::new(&revision, package.origin));
+        history.add(Known { allowed, ..Known::new(&revision, package.origin) });
         let mut outcome = history.outcome(revision.digest(), None).ok_or_else(|| gone(&history, revision.digest()))?;
         outcome.converted = passed.converted.len();
         outcome.notes.extend(lacks);
@@ -170,7 +171,8 @@ impl Rollout {
             let mut histories = this.histories.lock().await;
             let history = find(&histories, &namespace)?;
             let (key, digest) = (history.key(), history.named(&to)?);
-            this.activate(&mut histories, &key, &digest, Reason::Asked).await
+            let swapped = this.activate(&mut histories, &key, &digest, Reason::Asked).await;
+            this.told(history_name(&histories, &key), &digest, "a swap", swapped)
         })
         .await
     }
@@ -189,7 +191,8 @@ impl Rollout {
                 })?,
             };
             let key = history.key();
-            this.activate(&mut histories, &key, &digest, Reason::RolledBack).await
+            let swapped = this.activate(&mut histories, &key, &digest, Reason::RolledBack).await;
+            this.told(history_name(&histories, &key), &digest, "a rollback", swapped)
         })
         .await
     }
@@ -255,10 +258,37 @@ impl Rollout {
             namespace: history.namespace.clone(),
             service: history.service.clone(),
             active: history.active.clone().filter(|_| self.plugins.of(&history.namespace).is_some()),
-            revisions: history.revisions.iter().map(|known| known.view(history.allowed())).collect(),
+            revisions: history.revisions.iter().map(Known::view).collect(),
             resources: self.lender.inventory.of_namespace(&history.namespace).len(),
         };
         histories.values().map(view).collect()
+    }
+
+    /// The same, and an event if it is a refusal.
+    fn told(
+        &self,
+        plugin: Option<String>,
+        digest: &Digest,
+        what: &str,
+        outcome: Result<Outcome, RolloutError>,
+    ) -> Result<Outcome, RolloutError> {
+        if let Err(error) = &outcome {
+            let (revision, code) = (Some(digest.short().to_owned()), error.code().to_owned());
+            let (origin, reason) = (what.to_owned(), error.to_string());
+            self.tell(Event::PluginRefused { plugin, revision, origin, code, reason });
+        }
+        outcome
+    }
+
+    /// A component that has not come as far as being installed.
+    pub fn tell_refused(&self, origin: &Origin, code: &str, reason: &str) {
+        let (origin, code, reason) = (origin.to_string(), code.to_owned(), reason.to_owned());
+        self.tell(Event::PluginRefused { plugin: None, revision: None, origin, code, reason });
+    }
+
+    /// Something that components come from, and cannot now.
+    pub fn tell_failed(&self, source: String, reason: String) {
+        self.tell(Event::PluginSourceFailed { source, reason });
     }
 
     fn tell(&self, event: Event) {
@@ -318,6 +348,7 @@ impl Rollout {
         histories: &mut BTreeMap<String, History>,
         revision: Arc<Revision>,
         origin: Origin,
+        allowed: Vec<String>,
     ) -> Result<(), RolloutError> {
         let key = revision.manifest().namespace.to_lowercase();
         let digest = revision.digest().clone();
@@ -331,9 +362,9 @@ impl Rollout {
                 if known.origin != Origin::Bundled {
                     known.origin = origin;
                 }
-                history.add(known);
+                history.add(Known { allowed, ..known });
             }
-            None => history.add(Known::new(&revision, origin)),
+            None => history.add(Known { allowed, ..Known::new(&revision, origin) }),
         }
         self.lender.inventory.commit_with(Vec::new(), history.row()?).await?;
         while let Some(surplus) = histories.get(&key).and_then(History::surplus) {
@@ -382,6 +413,10 @@ fn granted(history: Option<&History>, manifest: &Manifest, values: &Values) -> G
 
 fn find<'a>(histories: &'a BTreeMap<String, History>, namespace: &str) -> Result<&'a History, RolloutError> {
     histories.get(&namespace.to_lowercase()).ok_or_else(|| no_such_plugin(histories, namespace))
+}
+
+fn history_name(histories: &BTreeMap<String, History>, key: &str) -> Option<String> {
+    histories.get(key).map(|history| history.namespace.clone())
 }
 
 fn no_such_plugin(histories: &BTreeMap<String, History>, namespace: &str) -> RolloutError {

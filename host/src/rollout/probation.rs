@@ -23,8 +23,12 @@ pub(super) fn begin(rollout: &Arc<Rollout>, revision: &Arc<Revision>) {
         let allowed = *trouble.borrow() + MOST_FAILURES;
         let in_trouble = trouble.wait_for(|failures| *failures >= allowed);
         if tokio::time::timeout(LENGTH, in_trouble).await.is_err() {
-            tracing::info!(revision = revision.label(), "has passed its probation");
-            if let Some(rollout) = rollout.upgrade() {
+            let serves = |rollout: &Arc<Rollout>| {
+                let entry = rollout.plugins.of(&revision.manifest().namespace);
+                entry.is_some_and(|entry| entry.revision.digest() == revision.digest())
+            };
+            if let Some(rollout) = rollout.upgrade().filter(serves) {
+                tracing::info!(revision = revision.label(), "has passed its probation");
                 rollout.tell(Event::PluginProbationEnded { labels: revision.labels().clone() });
             }
             return;

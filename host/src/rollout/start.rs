@@ -59,7 +59,7 @@ impl Begun {
     }
 
     /// Tells every plugin its settings, and what its operator allows it.
-    pub fn configure(&self, settings: &Settings) {
+    pub fn configure(&mut self, settings: &Settings) {
         for Entry { plugin, revision } in self.plugins.now().iter() {
             let values = settings.service(plugin.service());
             let history = self.histories.get(&plugin.namespace().to_lowercase());
@@ -68,6 +68,10 @@ impl Begun {
                 tracing::warn!(revision = revision.label(), "its calls of these will be refused: {ungranted}");
             }
             revision.bind(Bounds::read(&values));
+            let history = self.histories.get_mut(&plugin.namespace().to_lowercase());
+            if let Some(known) = history.and_then(|history| history.known_mut(revision.digest())) {
+                known.allowed = grants.lines();
+            }
             plugin.configure(values, grants);
         }
     }

@@ -37,9 +37,15 @@ impl Rollout {
         reason: Reason,
     ) -> Result<Outcome, RolloutError> {
         let history = find(histories, key)?;
-        if history.active.as_ref() == Some(digest) && self.plugins.of(key).is_some() {
+        if let Some(entry) = self.plugins.of(key).filter(|entry| entry.revision.digest() == digest) {
+            let (values, grants) = self.allowed(Some(history), &entry.revision)?;
+            if let Some(known) = histories.get_mut(key).and_then(|history| history.known_mut(digest)) {
+                known.allowed = grants.lines();
+            }
+            entry.revision.bind(Bounds::read(&values));
+            entry.plugin.configure(values, grants);
             let mut outcome = self.outcome(histories, key, digest, None)?;
-            outcome.notes.push("It is the active one already.".to_owned());
+            outcome.notes.push("It is the active one already; its settings were read anew.".to_owned());
             return Ok(outcome);
         }
         let known = history.known(digest).ok_or_else(|| gone(history, digest))?;
@@ -73,11 +79,18 @@ impl Rollout {
         let converted = passed.converted.len();
         let mut next = history.kept();
         next.activate(digest);
+        if let (Reason::Trouble, Some(replaced)) = (reason, &replaced) {
+            next.distrust(replaced);
+        }
         let records = passed.converted.into_values().map(Transition::Store).collect();
         self.lender.inventory.commit_with(records, next.row()?).await?;
 
+        let allowed = grants.lines();
         plugin.configure(values, grants);
         history.activate(digest);
+        if let (Reason::Trouble, Some(replaced)) = (reason, &replaced) {
+            history.distrust(replaced);
+        }
         history.plugin = Some(plugin.clone());
         if let Some(known) = replaced.as_ref().and_then(|replaced| history.known_mut(replaced)) {
             let label = known.label(key);
@@ -106,6 +119,7 @@ impl Rollout {
             known.load(revision.clone());
             known.happens(Happening::Activated, revision.label());
             known.note = None;
+            known.allowed = allowed;
             known.turn = self.plugins.serve(plugin, revision.clone());
             let replaced = replaced.as_ref().map(|replaced| replaced.short().to_owned());
             self.tell(Event::PluginActivated { labels: revision.labels().clone(), replaced });

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use crate::rollout::{Outcome, Package, PluginView, Rollout, RolloutError, Then};
+use crate::rollout::{Origin, Outcome, Package, PluginView, Rollout, RolloutError, Then};
 
 /// What takes packages: the rollout, and fakes of it in tests.
 pub trait Installer: Send + Sync {
@@ -16,6 +16,12 @@ pub trait Installer: Send + Sync {
     fn check(&self, package: Package) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
 
     fn list(&self) -> impl Future<Output = Vec<PluginView>> + Send;
+
+    /// Hears of a component that is refused before it could be installed.
+    fn refused(&self, _origin: &Origin, _code: &str, _reason: &str) {}
+
+    /// Hears of a folder that cannot be read.
+    fn failed(&self, _source: String, _reason: String) {}
 }
 
 impl Installer for Arc<Rollout> {
@@ -31,5 +37,13 @@ impl Installer for Arc<Rollout> {
 
     async fn list(&self) -> Vec<PluginView> {
         Rollout::list(self).await
+    }
+
+    fn refused(&self, origin: &Origin, code: &str, reason: &str) {
+        self.tell_refused(origin, code, reason);
+    }
+
+    fn failed(&self, source: String, reason: String) {
+        self.tell_failed(source, reason);
     }
 }

@@ -87,7 +87,7 @@ pub(super) fn moved(outcome: &Outcome, program: &str) -> String {
         revision.digest.short(),
         revision.version
     );
-    text += &remarks(outcome);
+    text += &remarks(outcome, Shown::Installed);
     text + &back(outcome, program)
 }
 
@@ -124,14 +124,17 @@ fn described(outcome: &Outcome, shown: Shown) -> String {
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| format!("  {name:<8}  {value}\n"))
         .collect();
-    format!("{namespace} {}\n{body}{}", revision.version, remarks(outcome))
+    format!("{namespace} {}\n{body}{}", revision.version, remarks(outcome, shown))
 }
 
-fn remarks(outcome: &Outcome) -> String {
-    let converted = match outcome.converted {
-        0 => String::new(),
-        1 => "1 stored resource was put back into the older schema.\n".to_owned(),
-        some => format!("{some} stored resources were put back into the older schema.\n"),
+fn remarks(outcome: &Outcome, shown: Shown) -> String {
+    let converted = match (outcome.converted, shown) {
+        (0, _) => String::new(),
+        (1, Shown::Installed) => "1 stored resource was put back into the older schema.\n".to_owned(),
+        (some, Shown::Installed) => format!("{some} stored resources were put back into the older schema.\n"),
+        (some, Shown::Checked) => {
+            format!("A swap would put back into the older schema: {some} of the stored resources.\n")
+        }
     };
     let notes: String = outcome.notes.iter().map(|note| format!("note: {note}\n")).collect();
     converted + &notes

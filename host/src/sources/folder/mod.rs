@@ -157,6 +157,7 @@ impl Folder {
             Err(error) => {
                 if self.readable == Readable::Yes {
                     tracing::warn!(folder = %self.path.display(), %error, "the plugins folder cannot be read; plugins stay as they are");
+                    installer.failed(format!("the folder {}", self.path.display()), error.to_string());
                 }
                 self.readable = Readable::No;
                 self.watcher = None;
@@ -196,7 +197,12 @@ impl Folder {
 
     /// Installs a file that is whole. The error is why not.
     async fn take(&mut self, path: &Path, stamp: Stamp, installer: &impl Installer) -> Result<Taken, String> {
-        let package = match self.read(path, stamp).await.map_err(|error| error.to_string())? {
+        let origin = Origin::File(path.to_owned());
+        let read = self.read(path, stamp).await.map_err(|error| {
+            installer.refused(&origin, error.code(), &error.to_string());
+            error.to_string()
+        });
+        let package = match read? {
             Read::Whole(package) => package,
             Read::Changed => return Ok(Taken::Changed),
         };
@@ -210,12 +216,14 @@ impl Folder {
         if self.claims.has_others(path) {
             let checked = installer.check(package.clone()).await.map_err(|error| error.to_string())?;
             if let Some(rival) = self.claims.rival(&checked.namespace, path) {
-                return Err(format!(
+                let why = format!(
                     "the files {} and {} are both plugins of {}, and a namespace has one. Remove one of the files",
                     rival.display(),
                     path.display(),
                     checked.namespace
-                ));
+                );
+                installer.refused(&origin, "NamespaceTaken", &why);
+                return Err(why);
             }
         }
         let outcome = installer.install(package, Then::Swap).await.map_err(|error| error.to_string())?;
