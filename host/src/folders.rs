@@ -93,6 +93,16 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Removes what was being written into a folder when a gateway was killed.
+pub fn remove_unfinished(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "new") {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
 /// Puts a file, for this user only, in the place of the one that may be there. Whoever reads it sees the old one or the
 /// new one, whole, also after a crash.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {

@@ -23,7 +23,7 @@ use crate::arm::{
 use crate::browser::Guard;
 use crate::config::{self, ConfigError, Presence, Sources, Storage, Tls};
 use crate::doors::Doors;
-use crate::folders::{FolderError, Folders};
+use crate::folders::{FolderError, Folders, remove_unfinished};
 use crate::identity::Identity;
 use crate::identity::ca::{CertificateError, Certificates, Names, OldestTls};
 use crate::imports::{Lender, Tally};
@@ -322,14 +322,22 @@ fn storage_name(storage: &Storage) -> &'static str {
 
 fn compiled(folders: &Folders) -> Compiled {
     match &folders.state {
-        Some(folder) => Compiled::Folder(folder.join("compiled")),
+        Some(folder) => {
+            let folder = folder.join("compiled");
+            remove_unfinished(&folder);
+            Compiled::Folder(folder)
+        }
         None => Compiled::Nowhere,
     }
 }
 
 fn archive(folders: &Folders) -> Archive {
     match &folders.state {
-        Some(folder) => Archive::Folder(folder.join("plugins")),
+        Some(folder) => {
+            let folder = folder.join("plugins");
+            remove_unfinished(&folder);
+            Archive::Folder(folder)
+        }
         None => Archive::in_memory(),
     }
 }

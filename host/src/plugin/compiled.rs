@@ -27,6 +27,17 @@ pub enum Compiled {
 }
 
 impl Compiled {
+    /// Code of a component that is not needed any more. What cannot be removed costs room, and nothing else.
+    pub fn forget(&self, digest: &Digest) {
+        let Compiled::Folder(folder) = self else { return };
+        let beginning = format!("{digest}-");
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&beginning) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
     pub(super) fn component(
         &self,
         engine: &wasmtime::Engine,
@@ -68,8 +79,16 @@ fn file_in(folder: &Path, engine: &wasmtime::Engine, digest: &Digest) -> io::Res
     Ok(folder.join(format!("{digest}-{:016x}.cwasm", hasher.finish())))
 }
 
+/// Beside the code: its digest. Code that a disk has damaged would be run.
+fn sum_of(file: &Path) -> PathBuf {
+    file.with_extension("sum")
+}
+
 fn read(engine: &wasmtime::Engine, file: &Path) -> Option<Component> {
-    if !file.exists() {
+    let code = fs::read(file).ok()?;
+    let is_whole = fs::read_to_string(sum_of(file)).is_ok_and(|sum| sum == Digest::of(&code).to_string());
+    if !is_whole {
+        tracing::warn!(file = %file.display(), "compiled code is not what was written; compiling anew");
         return None;
     }
     // SAFETY: wasmtime checks that the file was made by the same version, for the same target and settings; what it
@@ -85,5 +104,6 @@ fn read(engine: &wasmtime::Engine, file: &Path) -> Option<Component> {
 
 fn write(component: &Component, file: &Path) -> io::Result<()> {
     let code = component.serialize().map_err(io::Error::other)?;
+    folders::replace(&sum_of(file), Digest::of(&code).to_string().as_bytes())?;
     folders::replace(file, &code)
 }

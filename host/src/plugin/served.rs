@@ -14,7 +14,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use floci_az_contract::{Manifest, Setting};
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, mpsc};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock, Semaphore, mpsc};
 
 use super::compiled::Compiled;
 use super::digest::Digest;
@@ -36,7 +36,12 @@ pub struct Plugin {
     grants: ArcSwap<Grants>,
     /// Shared by whoever may change what is stored of this namespace, for as long as it runs on one revision.
     changes: Arc<RwLock<()>>,
+    steps: Arc<Semaphore>,
 }
+
+/// Steps of the reconcile loop at the same time, of one plugin: each may have an engine create a container. Those of
+/// another plugin do not wait for them.
+const STEPS: usize = 16;
 
 impl Plugin {
     /// Without settings and grants, until it is told them.
@@ -47,6 +52,7 @@ impl Plugin {
             settings: ArcSwap::default(),
             grants: ArcSwap::from_pointee(Grants::none(&manifest.service)),
             changes: Arc::default(),
+            steps: Arc::new(Semaphore::new(STEPS)),
         }
     }
 
@@ -81,6 +87,12 @@ impl Plugin {
     /// between schemas.
     pub async fn changing(&self) -> OwnedRwLockReadGuard<()> {
         self.changes.clone().read_owned().await
+    }
+
+    /// A place for one step of the reconcile loop.
+    pub async fn step_place(&self) -> Option<OwnedSemaphorePermit> {
+        // Never closed.
+        self.steps.clone().acquire_owned().await.ok()
     }
 
     /// Nothing of this namespace is changed for as long as it is held. None if those who do have not ended by then.

@@ -6,7 +6,8 @@
 //!
 //! There is at most one worker per resource, and it ends when its resource is settled. A step runs under the
 //! resource's effects lock; its outcome is stored under the write lock, if the record has not changed meanwhile, and
-//! thrown away otherwise (see [`crate::arm::Locks`]). Bounds: [`AT_ONCE`] steps at the same time; the manifest's deadline
+//! thrown away otherwise (see [`crate::arm::Locks`]). Bounds: so many steps at the same time of each plugin
+//! ([`crate::plugin::Plugin::step_place`]); the manifest's deadline
 //! for an operation; [`MOST_BROKEN`] traps in a row. An operation that runs out of them ends as Failed, with the
 //! reason. What has been ready is repaired whatever its state says; a repair that fails changes no state, as in Azure,
 //! and is tried again, ever less often. What is being deleted is tried until it is gone. A child whose life is its
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument;
 
@@ -33,8 +34,6 @@ use crate::plugin::Plugins;
 use crate::telemetry::Telemetry;
 use step::{Step, Stepper};
 
-/// Steps at the same time, over all resources: each may have an engine create a container.
-const AT_ONCE: usize = 16;
 /// Traps or timeouts of the plugin in a row after which an operation ends as Failed.
 const MOST_BROKEN: u32 = 3;
 /// The first pause after a failed repair; it doubles up to [`LONGEST_PAUSE`].
@@ -53,7 +52,8 @@ struct Inbox {
 pub struct Reconciler {
     stepper: Stepper,
     workers: Mutex<HashMap<Key, Arc<Inbox>>>,
-    steps: Semaphore,
+    /// Steps under way.
+    steps: AtomicUsize,
     /// What was there at the start.
     first: Vec<Key>,
     /// How many of these still await their first step.
@@ -66,7 +66,7 @@ impl Reconciler {
         let stepper = Stepper { plugins, lender, locks, began: Timestamp::now() };
         let first = looked_after(&stepper);
         let unseen = Arc::new(AtomicUsize::new(first.len()));
-        Reconciler { stepper, workers: Mutex::default(), steps: Semaphore::new(AT_ONCE), first, unseen, telemetry }
+        Reconciler { stepper, workers: Mutex::default(), steps: AtomicUsize::new(0), first, unseen, telemetry }
     }
 
     /// How many resources and groups it is not done with.
@@ -76,7 +76,7 @@ impl Reconciler {
 
     /// How many steps are under way.
     pub fn steps_running(&self) -> usize {
-        AT_ONCE.saturating_sub(self.steps.available_permits())
+        self.steps.load(Ordering::Relaxed)
     }
 
     /// How many resources that were there at the start have not been looked at yet.
@@ -185,12 +185,13 @@ impl Post {
     /// None once the gateway is ending.
     async fn step(&self, closing: &watch::Receiver<bool>, broken: u32) -> Option<Step> {
         let Reconciler { stepper, steps, .. } = &*self.reconciler;
-        // First the resource, then one of the places: who waits for a resource takes no place from others.
+        // First the resource, then its turn: who waits for a resource takes nothing from others.
         let _effects = stepper.locks.effects(&self.key).await;
-        let _place = steps.acquire().await.ok()?;
+        let _turn = stepper.turn(&self.key).await;
         if *closing.borrow() {
             return None;
         }
+        let _running = Running::of(steps);
         let (began, span) = (Instant::now(), tracing::debug_span!("step", resource = self.key.as_str()));
         let step = stepper.step(&self.key, broken).instrument(span).await;
         self.reconciler.telemetry.step(step.end(), began.elapsed());
@@ -246,6 +247,22 @@ fn looked_after(stepper: &Stepper) -> Vec<Key> {
 struct Unseen(Arc<AtomicUsize>);
 
 impl Drop for Unseen {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A step under way, for the count of them; however it ends.
+struct Running<'a>(&'a AtomicUsize);
+
+impl Running<'_> {
+    fn of(count: &AtomicUsize) -> Running<'_> {
+        count.fetch_add(1, Ordering::Relaxed);
+        Running(count)
+    }
+}
+
+impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use floci_az_contract::ResourceType;
 use jiff::Timestamp;
+use tokio::sync::{OwnedRwLockReadGuard, OwnedSemaphorePermit};
 use uuid::Uuid;
 
 use super::MOST_BROKEN;
@@ -103,19 +104,30 @@ pub(super) fn is_looked_after(record: &Record) -> bool {
     record.provisioning != Provisioning::Failed || record.past == Past::BeenReady
 }
 
+/// What a step of a plugin's resource holds, from before it reads the resource.
+#[derive(Debug)]
+pub(super) struct Turn {
+    _changing: OwnedRwLockReadGuard<()>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
 impl Stepper {
-    /// Under the resource's effects lock, which the caller holds. `broken` is how many steps in a row before this one were.
+    /// Waits until it is a resource's turn. A swap between schemas waits for the step, or the step for it; whoever waits
+    /// has none of the places, of which each plugin has its own. None for what is no plugin's.
+    pub(super) async fn turn(&self, key: &Key) -> Option<Turn> {
+        let record = self.inventory().get(key)?;
+        let plugin = self.plugins.of(&record.id.namespace)?.plugin;
+        let _changing = plugin.changing().await;
+        Some(Turn { _changing, _place: plugin.step_place().await })
+    }
+
+    /// Under the resource's effects lock and in its [`Turn`], which the caller holds. `broken` is how many steps in a row before this one were.
     pub(super) async fn step(&self, key: &Key, broken: u32) -> Step {
         let Some(record) = self.inventory().get(key) else {
             return match self.inventory().group(key) {
                 Some(group) => removal::of_group(self, &group).await,
                 None => Step::Settled,
             };
-        };
-        // Held before the revision is looked up: a swap between schemas waits for the step, or the step for it.
-        let _changing = match self.plugins.of(&record.id.namespace) {
-            Some(entry) => Some(entry.plugin.changing().await),
-            None => None,
         };
         let whose = self.whose(&record);
         if whose != *key {

@@ -23,6 +23,10 @@ pub enum RolloutError {
         "the revision {revision} calls its service '{found}', and the settings of {namespace} are those of '{service}'. Keep the service's name, or remove the plugin first"
     )]
     OtherService { revision: String, namespace: String, service: String, found: String },
+    #[error(
+        "the revision {revision} is of the namespace that is known as {namespace}. Write it so in its manifest: resources are shown with it"
+    )]
+    OtherCasing { revision: String, namespace: String },
     #[error("the settings for the revision {revision} are not valid: {source}")]
     Settings { revision: String, source: ConfigError },
     #[error("the revision {revision} is not allowed what it needs: {source}")]
@@ -98,6 +102,7 @@ impl RolloutError {
             RolloutError::Load(_) => (Invalid, "PluginRefused"),
             RolloutError::Routes { .. } => (Conflict, "RouteTaken"),
             RolloutError::OtherService { .. } => (Conflict, "OtherService"),
+            RolloutError::OtherCasing { .. } => (Conflict, "OtherCasing"),
             RolloutError::Settings { .. } => (Invalid, "InvalidSettings"),
             RolloutError::Ungranted { .. } => (Invalid, "NotGranted"),
             RolloutError::Gate(_) => (Conflict, "StoredResourcesRefused"),

@@ -52,6 +52,7 @@ impl Rollout {
     pub(super) fn forget_component(&self, histories: &BTreeMap<String, History>, digest: &Digest) {
         if !histories.values().any(|history| history.known(digest).is_some()) {
             self.workshop.archive.forget(digest);
+            self.workshop.compiled.forget(digest);
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::error::RolloutError;
 use super::package::Origin;
 use super::state::{Happening, State};
+use super::swap::Reason;
 use super::view::{Outcome, RevisionView};
 use crate::arm::Record;
 use crate::plugin::{Digest, Grants, Plugin, Revision, Values};
@@ -35,9 +36,9 @@ pub(super) struct History {
     pub revisions: Vec<Known>,
     #[serde(skip)]
     pub plugin: Option<Arc<Plugin>>,
-    /// Of the plugin that is part of the gateway, if it is this one: what it asks for is allowed by default.
+    /// What is part of the gateway, if it is a revision of this plugin: what it asks for is allowed by default.
     #[serde(skip)]
-    pub bundled: Option<Manifest>,
+    pub bundled: Option<Arc<Revision>>,
 }
 
 /// One revision.
@@ -227,15 +228,29 @@ impl History {
         self.before.extend(replaced.filter(|one| one != digest));
     }
 
-    /// A rollback without a name does not lead to it any more.
-    pub fn distrust(&mut self, digest: &Digest) {
-        self.before.retain(|one| one != digest);
+    /// A swap, in what is kept. A rollback without a name does not lead to one that was in trouble.
+    pub fn replace(&mut self, digest: &Digest, replaced: Option<&Digest>, reason: Reason) {
+        self.activate(digest);
+        if let Some(known) = self.known_mut(digest) {
+            known.note = None;
+        }
+        if let (Reason::Trouble, Some(replaced)) = (reason, replaced) {
+            self.before.retain(|one| one != replaced);
+            if let Some(known) = self.known_mut(replaced) {
+                known.note = Some("rolled back by itself: its calls failed".to_owned());
+            }
+        }
     }
 
     /// Takes out one that is not active.
     pub fn drop_revision(&mut self, digest: &Digest) {
         self.before.retain(|one| one != digest);
         self.revisions.retain(|known| known.digest != *digest);
+    }
+
+    /// Whether it is what is part of this gateway.
+    pub fn is_bundled(&self, digest: &Digest) -> bool {
+        self.bundled.as_ref().is_some_and(|bundled| bundled.digest() == digest)
     }
 
     /// The oldest that can go, if there are too many.

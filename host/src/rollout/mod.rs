@@ -20,9 +20,11 @@ mod state;
 mod swap;
 mod view;
 
+use arc_swap::ArcSwap;
 use floci_az_contract::Manifest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
 
 pub use archive::{Archive, ArchiveError};
@@ -43,7 +45,10 @@ use crate::telemetry::Event;
 use gate::Passed;
 use history::{History, Known};
 use state::Happening;
-use swap::{Reason, alone, newer_than};
+use swap::{Reason, alone};
+
+/// How long a look at the revisions waits for a change of them.
+const SHORT: Duration = Duration::from_millis(500);
 
 /// What revisions are loaded with and kept in.
 #[derive(Debug)]
@@ -78,6 +83,8 @@ pub struct Rollout {
     locks: Arc<Locks>,
     /// By namespace in lower case. Held for as long as a change takes.
     histories: Mutex<BTreeMap<String, History>>,
+    /// As they were shown last.
+    shown: ArcSwap<Vec<PluginView>>,
 }
 
 impl Rollout {
@@ -86,7 +93,15 @@ impl Rollout {
 
     pub fn new(begun: Begun, sources: Sources, lender: Arc<Lender>, locks: Arc<Locks>) -> Arc<Rollout> {
         let Begun { workshop, plugins, endings, histories } = begun;
-        let rollout = Arc::new(Rollout { workshop, sources, plugins, lender, locks, histories: Mutex::new(histories) });
+        let rollout = Arc::new(Rollout {
+            workshop,
+            sources,
+            plugins,
+            lender,
+            locks,
+            histories: Mutex::new(histories),
+            shown: ArcSwap::default(),
+        });
         tokio::spawn(retire(Arc::downgrade(&rollout), endings));
         rollout
     }
@@ -147,6 +162,7 @@ impl Rollout {
         self.check_place(&histories, &revision)?;
         let namespace = &revision.manifest().namespace;
         let known = histories.get(&namespace.to_lowercase());
+        let newer = self.workshop.newer_than(known, &revision).await;
         // A plugin of its own: nothing of what is found out is for the one that serves.
         let plugin = Arc::new(Plugin::new(revision.manifest()));
         let (values, grants) = self.allowed(known, &revision)?;
@@ -154,7 +170,7 @@ impl Rollout {
         revision.bind(Bounds::read(&values));
         let allowed = grants.lines();
         plugin.configure(values, grants);
-        let passed = self.gate(&revision, &newer_than(known, &revision), &plugin, Passed::default()).await?;
+        let passed = self.gate(&revision, &newer, &plugin, Passed::default()).await?;
         let mut history = History::new(&revision);
         history.plugin = Some(plugin);
         history.add(Known { allowed, ..Known::new(&revision, package.origin) });
@@ -209,6 +225,10 @@ impl Rollout {
                 let (namespace, state) = (history.namespace.clone(), known.state.as_str());
                 return Err(RolloutError::InUse { namespace, digest, state });
             }
+            if history.is_bundled(&digest) {
+                let (namespace, service) = (history.namespace.clone(), history.service.clone());
+                return Err(RolloutError::Bundled { namespace, service });
+            }
             let outcome = this.outcome(&histories, &key, &digest, None)?;
             this.drop_revision(&mut histories, &key, &digest).await?;
             Ok(outcome)
@@ -223,7 +243,7 @@ impl Rollout {
             let mut histories = this.histories.lock().await;
             let history = find(&histories, &namespace)?;
             let (namespace, service) = (history.namespace.clone(), history.service.clone());
-            if history.revisions.iter().any(|known| known.origin == Origin::Bundled) {
+            if history.bundled.is_some() {
                 return Err(RolloutError::Bundled { namespace, service });
             }
             let key = history.key();
@@ -253,7 +273,10 @@ impl Rollout {
 
     /// Every plugin that is known, whether it serves or not.
     pub async fn list(&self) -> Vec<PluginView> {
-        let histories = self.histories.lock().await;
+        // While a change waits for others, what was there before it.
+        let Ok(histories) = tokio::time::timeout(SHORT, self.histories.lock()).await else {
+            return self.shown.load().as_ref().clone();
+        };
         let view = |history: &History| PluginView {
             namespace: history.namespace.clone(),
             service: history.service.clone(),
@@ -261,7 +284,9 @@ impl Rollout {
             revisions: history.revisions.iter().map(Known::view).collect(),
             resources: self.lender.inventory.of_namespace(&history.namespace).len(),
         };
-        histories.values().map(view).collect()
+        let all: Vec<PluginView> = histories.values().map(view).collect();
+        self.shown.store(Arc::new(all.clone()));
+        all
     }
 
     /// The same, and an event if it is a refusal.
@@ -325,8 +350,13 @@ impl Rollout {
                     found: manifest.service.clone(),
                 })
             }
-            Some(_) => Ok(()),
-            None => Ok(table.check_claims(revision)?),
+            Some(history) if history.namespace != manifest.namespace => Err(RolloutError::OtherCasing {
+                revision: revision.label().to_owned(),
+                namespace: history.namespace.clone(),
+            }),
+            // Its own claim is no rival.
+            Some(_) if table.of(&manifest.namespace).is_some() => Ok(()),
+            _ => Ok(table.check_claims(revision)?),
         }
     }
 
@@ -405,7 +435,7 @@ async fn retire(rollout: std::sync::Weak<Rollout>, mut endings: mpsc::UnboundedR
 /// What an operator allows a revision: by default what the plugin that is part of the gateway asks for, if it is that.
 fn granted(history: Option<&History>, manifest: &Manifest, values: &Values) -> Grants {
     let by_default = match history.and_then(|history| history.bundled.as_ref()) {
-        Some(bundled) => Grants::asked(bundled, values),
+        Some(bundled) => Grants::asked(bundled.manifest(), values),
         None => Grants::none(&manifest.service),
     };
     Grants::read(manifest, values, &by_default)

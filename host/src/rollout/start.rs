@@ -14,7 +14,6 @@ use tokio::sync::mpsc;
 use super::gate::{self, Passed};
 use super::history::History;
 use super::state::Happening;
-use super::swap::newer_than;
 use super::{Archive, Known, Origin, Package, Plugin, Plugins, RolloutError, Workshop, granted};
 use crate::arm::Inventory;
 use crate::config::Settings;
@@ -90,7 +89,7 @@ impl Begun {
             }
             None => history.add(Known::new(&revision, Origin::Bundled)),
         }
-        history.bundled = Some(revision.manifest().clone());
+        history.bundled = Some(revision.clone());
         let is_bundled = |digest: &Digest| history.known(digest).is_some_and(|known| known.origin == Origin::Bundled);
         let installed = history.active.clone().filter(|active| !is_bundled(active));
         let candidates = installed.into_iter().chain([revision.digest().clone()]);
@@ -122,17 +121,12 @@ impl Begun {
                 }
             }
         }
-        match refused {
-            // Its own plugin not fitting what is stored is a gateway that is older than its state.
-            Some(error) if self.is_bundled(key) => Err(error),
-            _ => {
-                tracing::error!(
-                    namespace = key,
-                    "no revision of this plugin can serve; its resources are kept as they are"
-                );
-                Ok(())
-            }
-        }
+        tracing::error!(
+            namespace = key,
+            error = refused.map(|error| error.to_string()),
+            "no revision of this plugin can serve; its resources are kept as they are"
+        );
+        Ok(())
     }
 
     async fn try_to_serve(&mut self, key: &str, digest: &Digest, inventory: &Inventory) -> Result<(), RolloutError> {
@@ -144,7 +138,7 @@ impl Begun {
         self.plugins.now().check_claims(&revision)?;
         let is_new = history.active.as_ref() != Some(digest);
         if is_new {
-            let newer = newer_than(Some(history), &revision);
+            let newer = self.workshop.newer_than(Some(history), &revision).await;
             let stored = inventory.of_namespace(key);
             let passed = gate::pass(&revision, &newer, stored, None, Passed::default()).await?;
             let records = passed.converted.into_values().map(crate::arm::Transition::Store).collect();
@@ -180,11 +174,6 @@ impl Begun {
         if let Some(known) = self.histories.get_mut(key).and_then(|history| history.known_mut(digest)) {
             known.note = Some(note.to_owned());
         }
-    }
-
-    fn is_bundled(&self, key: &str) -> bool {
-        let history = self.histories.get(key);
-        history.is_some_and(|history| history.revisions.iter().any(|known| known.origin == Origin::Bundled))
     }
 }
 

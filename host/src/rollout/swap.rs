@@ -9,7 +9,7 @@ use tokio::sync::OwnedRwLockWriteGuard;
 use super::gate::{self, Passed};
 use super::history::History;
 use super::state::Happening;
-use super::{Outcome, Rollout, RolloutError, find, gone, no_such_plugin, probation};
+use super::{Outcome, Rollout, RolloutError, Workshop, find, gone, no_such_plugin, probation};
 use crate::arm::{Held, Record, Transition};
 use crate::ingress::Shared;
 use crate::plugin::{Ask, Bounds, Capability, Digest, Entry, Plugin, Revision, Table};
@@ -60,7 +60,7 @@ impl Rollout {
             Some(entry) => entry.plugin.clone(),
             None => Arc::new(Plugin::new(revision.manifest())),
         };
-        let newer = newer_than(Some(history), &revision);
+        let newer = self.workshop.newer_than(Some(history), &revision).await;
         let mut passed = self.gate(&revision, &newer, &plugin, Passed::default()).await?;
         // What was stored while the gate looked is looked at again, when nothing is stored any more.
         let _alone = match reshapes(before.as_ref(), &revision) {
@@ -78,26 +78,17 @@ impl Rollout {
         let replaced = history.active.clone().filter(|active| active != digest);
         let converted = passed.converted.len();
         let mut next = history.kept();
-        next.activate(digest);
-        if let (Reason::Trouble, Some(replaced)) = (reason, &replaced) {
-            next.distrust(replaced);
-        }
+        next.replace(digest, replaced.as_ref(), reason);
         let records = passed.converted.into_values().map(Transition::Store).collect();
         self.lender.inventory.commit_with(records, next.row()?).await?;
 
         let allowed = grants.lines();
         plugin.configure(values, grants);
-        history.activate(digest);
-        if let (Reason::Trouble, Some(replaced)) = (reason, &replaced) {
-            history.distrust(replaced);
-        }
+        history.replace(digest, replaced.as_ref(), reason);
         history.plugin = Some(plugin.clone());
         if let Some(known) = replaced.as_ref().and_then(|replaced| history.known_mut(replaced)) {
             let label = known.label(key);
             known.happens(Happening::Replaced, &label);
-            if reason == Reason::Trouble {
-                known.note = Some("rolled back by itself: its calls failed".to_owned());
-            }
             let labels = known.labels(plugin.namespace());
             self.tell(Event::PluginDraining { labels: labels.clone() });
             let to = digest.short().to_owned();
@@ -118,12 +109,12 @@ impl Rollout {
         if let Some(known) = history.known_mut(digest) {
             known.load(revision.clone());
             known.happens(Happening::Activated, revision.label());
-            known.note = None;
             known.allowed = allowed;
             known.turn = self.plugins.serve(plugin, revision.clone());
             let replaced = replaced.as_ref().map(|replaced| replaced.short().to_owned());
             self.tell(Event::PluginActivated { labels: revision.labels().clone(), replaced });
         }
+        let turn = history.known(digest).map_or(0, |known| known.turn);
         history.unload();
         drop(before);
         self.lender.ingress.share(shared_ports(&self.plugins.now())).await;
@@ -131,7 +122,7 @@ impl Rollout {
             self.lender.wake(record.id.key());
         }
         if reason == Reason::Asked && replaced.is_some() {
-            probation::begin(self, &revision);
+            probation::begin(self, &revision, turn);
         }
         let mut outcome = self.outcome(histories, key, digest, replaced)?;
         outcome.converted = converted;
@@ -199,10 +190,24 @@ fn is_newer(record: &Record, revision: &Revision) -> bool {
     revision.kind(&record.id.kind()).is_some_and(|kind| kind.schema_version < record.schema_version)
 }
 
-/// Loaded revisions that may know a newer schema than this one.
-pub(super) fn newer_than(history: Option<&History>, revision: &Revision) -> Vec<Arc<Revision>> {
-    let loaded = history.into_iter().flat_map(|history| &history.revisions).filter_map(|known| known.loaded.clone());
-    loaded.filter(|other| other.digest() != revision.digest()).collect()
+impl Workshop {
+    /// The known revisions that have a newer schema of some type than this one. What cannot be loaded is left out.
+    pub(super) async fn newer_than(&self, history: Option<&History>, revision: &Revision) -> Vec<Arc<Revision>> {
+        let mut newer = Vec::new();
+        for known in history.into_iter().flat_map(|history| &history.revisions) {
+            let is_newer =
+                |(name, schema): &(String, u32)| revision.kind(name).is_some_and(|kind| kind.schema_version < *schema);
+            if known.digest == *revision.digest() || !known.schemas.iter().any(is_newer) {
+                continue;
+            }
+            let loaded = match known.loaded.clone() {
+                Some(loaded) => Some(loaded),
+                None => self.load_kept(&known.digest).await.ok(),
+            };
+            newer.extend(loaded);
+        }
+        newer
+    }
 }
 
 pub(super) async fn alone(plugin: &Plugin) -> Result<OwnedRwLockWriteGuard<()>, RolloutError> {

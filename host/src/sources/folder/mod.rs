@@ -253,7 +253,10 @@ impl Folder {
             Some(last) => last == digest,
             None => self.installed.values().any(|last| last == digest),
         };
-        let has = |plugin: &PluginView| plugin.revisions.iter().any(|known| known.digest == *digest);
+        // Of a namespace that nothing serves, the file is wanted again.
+        let has = |plugin: &PluginView| {
+            plugin.active.is_some() && plugin.revisions.iter().any(|known| known.digest == *digest)
+        };
         let plugins = if before { installer.list().await } else { Vec::new() };
         plugins.into_iter().find(has).map(|plugin| plugin.namespace)
     }
