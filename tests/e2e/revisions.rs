@@ -188,6 +188,28 @@ fn what_was_installed_serves_after_a_restart_and_what_was_removed_does_not() {
 }
 
 #[test]
+fn what_is_part_of_the_gateway_stays_whatever_takes_its_place() {
+    let gateway = fixture::gateway();
+    let arm = gateway.arm();
+    let bundled = arm.plugin("Microsoft.Cache")["active"].as_str().unwrap().to_owned();
+    let mut other = floci_az::plugin::bundled()[0].to_vec();
+    other.extend([0, 3, 2, b'x', b'y']);
+    arm.install("?swap=true", &other).expect(200);
+    let path = format!("/_floci/plugins/Microsoft.Cache/revisions/{bundled}");
+    assert_eq!(arm.send("DELETE", &path, None).expect(409).code(), "PluginIsBundled");
+    assert_eq!(arm.send("DELETE", "/_floci/plugins/Microsoft.Cache", None).expect(409).code(), "PluginIsBundled");
+    // More than are kept: the oldest go, never it, never the newest.
+    for number in 0..12 {
+        let installed = arm.install("", &revision(json!({ "stamp": format!("{number}") }))).expect(200).body;
+        let digest = installed["revision"]["digest"].clone();
+        let known = arm.plugin(NAMESPACE)["revisions"].as_array().unwrap().clone();
+        assert!(known.len() <= 10 && known[0]["digest"] == digest, "{number}: {known:?}");
+    }
+    let casing = revision(json!({ "namespace": "contoso.WIDGETS" }));
+    assert_eq!(arm.install("?swap=true", &casing).expect(409).code(), "OtherCasing");
+}
+
+#[test]
 fn a_revision_that_is_gone_from_disk_gives_way_to_the_one_before() {
     let mut gateway = fixture::gateway();
     let one = gateway.arm().install("", &revision(json!({ "version": "1.0.0" }))).expect(200).body;

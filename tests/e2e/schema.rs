@@ -125,6 +125,30 @@ fn a_rollback_that_would_lose_something_is_refused_with_the_count() {
 }
 
 #[test]
+fn steps_that_are_under_way_write_no_schema_but_the_active_ones() {
+    let gateway = fixture::gateway();
+    let (one, two) = (revision(1, json!({})), revision(2, json!({})));
+    let digests = [swap(&gateway, &one), swap(&gateway, &two)];
+    for number in 0..10 {
+        let slow = widget(json!({ "size": number + 1, "color": "red", "waits": 60, "pause": 10 }));
+        at(&gateway, &format!("slow{number}")).put(&slow).expect(201);
+    }
+    for round in 0..6 {
+        gateway.arm().rollout(NAMESPACE, "swap", &json!({ "to": digests[round % 2] })).expect(200);
+        for number in 0..10 {
+            check(&gateway, &format!("slow{number}"), number + 1, if round % 2 == 0 { "color" } else { "colour" });
+        }
+    }
+    for number in 0..10 {
+        at(&gateway, &format!("slow{number}")).settled("Succeeded");
+        check(&gateway, &format!("slow{number}"), number + 1, "colour");
+    }
+    let log = gateway.log_text();
+    let misread: Vec<&str> = log.lines().filter(|line| line.contains("is stored in schema")).collect();
+    assert!(misread.is_empty(), "{} steps read what was not theirs: {:?}", misread.len(), misread.first());
+}
+
+#[test]
 fn a_crash_during_swaps_leaves_every_document_whole() {
     let mut gateway = fixture::gateway();
     let (one, two) = (revision(1, json!({})), revision(2, json!({})));

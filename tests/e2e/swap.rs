@@ -201,4 +201,7 @@ fn a_revision_that_keeps_failing_is_rolled_back_by_itself() {
     }
     assert_eq!(gateway.arm().plugin("Contoso.Widgets")["active"], before);
     gateway.arm().cache_at(path).put(&widget(json!({ "size": 1 }))).expect(201);
+    // And nobody who only goes back comes to the bad one.
+    let refused = gateway.arm().rollout("Contoso.Widgets", "rollback", &json!({})).expect(409);
+    assert_eq!(refused.code(), "NoEarlierRevision");
 }
