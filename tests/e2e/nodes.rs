@@ -249,7 +249,8 @@ fn a_linked_cache_has_the_data_and_keeps_it_when_the_link_goes(runtime: Runtime)
     // Its primary may move.
     primary.post("forceReboot", &json!({ "rebootType": "AllNodes" })).expect(200);
     let mut first = connected(&primary);
-    redis::cmd("SET").arg("after").arg("reboot").exec(&mut first).unwrap();
+    // It answers before it has its data again, as any server that is started.
+    wait_for("the primary to have loaded", || redis::cmd("SET").arg("after").arg("reboot").exec(&mut first).is_ok());
     wait_for("the secondary to follow", || {
         redis::cmd("GET").arg("after").query::<Option<String>>(&mut second).ok().flatten().is_some()
     });
