@@ -17,6 +17,7 @@ use floci_az::gateway::Gateway;
 use floci_az::plugin::{Compiled, Engine, Plugins, bundled};
 use floci_az::runtime::process;
 use floci_az::telemetry::otlp::Collector;
+use floci_az_contract::Setting;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::layer::SubscriberExt;
@@ -188,12 +189,29 @@ fn surroundings() -> Surroundings {
 async fn settings(file: Option<PathBuf>) -> anyhow::Result<()> {
     let sources = Sources::read(file.as_deref(), std::env::vars_os());
     let plugins = Plugins::load(&Engine::new()?, &Compiled::Nowhere, bundled()).await?;
-    let services = plugins.settings();
+    let mut services = plugins.settings();
+    let unknown = match installed(&sources) {
+        Ok(installed) => {
+            services.retain(|(bundled, _)| !installed.iter().any(|(service, _)| service == bundled));
+            services.extend(installed);
+            None
+        }
+        Err(error) => Some(error),
+    };
     // What is wrong is said after what there is, where the reader ends up.
     let resolved = sources.resolve(&services);
     let defaults = Settings::defaults(&services);
     say(&config::describe(resolved.as_ref().unwrap_or(&defaults)));
+    if let Some(error) = unknown {
+        say(&format!("\nThose of installed plugins are not known: {error:#}.\n"));
+    }
     resolved.map(drop).map_err(Into::into)
+}
+
+/// The settings of the plugins that the gateway has, which it alone knows, and only while it runs.
+fn installed(sources: &Sources) -> anyhow::Result<Vec<(String, Vec<Setting>)>> {
+    let gateway = sources.gateway()?;
+    Ok(tokio::task::block_in_place(|| cli::services(&gateway, &surroundings()))?)
 }
 
 /// The log, and the collector of spans, if there is one.

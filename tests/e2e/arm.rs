@@ -89,11 +89,21 @@ impl Arm {
 
     /// The bytes of a component, to `/_floci/plugins` with these parameters.
     pub fn install(&self, parameters: &str, component: &[u8]) -> Answer {
+        self.install_with(parameters, component, &[])
+    }
+
+    pub fn install_with(&self, parameters: &str, component: &[u8], headers: &[(&str, &str)]) -> Answer {
+        self.try_install(parameters, component, headers).expect("an answer to the install")
+    }
+
+    /// None if the gateway ends meanwhile.
+    pub fn try_install(&self, parameters: &str, component: &[u8], headers: &[(&str, &str)]) -> Option<Answer> {
         let url = format!("{}/_floci/plugins{parameters}", self.base);
         let request = self.agent.put(url).header("content-type", "application/wasm");
-        let mut response = request.send(component).unwrap();
-        let body = response.body_mut().read_json().unwrap();
-        Answer { status: response.status().as_u16(), headers: response.headers().clone(), body }
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let mut response = request.send(component).ok()?;
+        let body = response.body_mut().read_json().ok()?;
+        Some(Answer { status: response.status().as_u16(), headers: response.headers().clone(), body })
     }
 
     /// A POST to one plugin of `/_floci/plugins`.

@@ -215,14 +215,47 @@ fn bad_plugin_is_contained() {
 fn a_reconcile_that_misbehaves_fails_its_own_resource() {
     let served = Served::with(&[fixture::revision(json!({ "api_versions": [VERSION] }))], WIDGETS);
     let neighbour = Neighbour::of(&served);
-    let bad = served.resource("Contoso.Widgets/widgets", "bad");
-    bad.put(&widget(json!({ "misbehave": "panic", "misbehaveIn": "reconcile" }))).expect(201);
-    bad.settled("Failed");
+    let bad = |word: &str| served.resource("Contoso.Widgets/widgets", &format!("bad-{word}"));
+    let words = ["panic", "loop", "memory", "garbage"];
+    // Beside each other: each is tried as often as a reconcile may fail.
+    let operations = words.map(|word| {
+        let created = bad(word).put(&widget(json!({ "misbehave": word, "misbehaveIn": "reconcile" }))).expect(201);
+        created.header("azure-asyncoperation").unwrap().to_owned()
+    });
+    let lines: Vec<String> = words
+        .iter()
+        .zip(&operations)
+        .map(|(word, operation)| {
+            bad(word).settled("Failed");
+            format!("{word}: {}", summary(&served.0.arm().get(operation)))
+        })
+        .collect();
+    expect![[r#""#]].assert_eq(&lines.join("\n"));
     let good = served.resource("Contoso.Widgets/widgets", "good");
     good.put(&widget(json!({ "waits": 2 }))).expect(201);
     assert_eq!(good.settled("Succeeded").body["properties"]["readyBy"], "1.0.0");
-    bad.remove();
+    for word in words {
+        bad(word).remove();
+    }
     neighbour.check();
+}
+
+#[test]
+fn a_plugin_whose_steps_hang_has_only_its_own_places() {
+    let settings = [("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_EFFECT_SECONDS", "600")];
+    let tools = json!({ "namespace": "Contoso.Tools", "service": "tools", "api_versions": [VERSION] });
+    let settings: Vec<_> = settings.into_iter().chain([("FLOCI_AZ_SERVICES_TOOLS_GRANTS_RESP", "true")]).collect();
+    let components = [fixture::revision(json!({ "api_versions": [VERSION] })), fixture::revision(tools)];
+    let served = Served::with(&components, &settings);
+    // More than the gateway takes steps at a time of one plugin; none of them ends before this test does.
+    for index in 0..40 {
+        let hanging = served.resource("Contoso.Widgets/widgets", &format!("hanging-{index}"));
+        hanging.put(&widget(json!({ "misbehave": "block", "misbehaveIn": "reconcile" }))).expect(201);
+    }
+    let other = served.resource("Contoso.Tools/widgets", "other");
+    other.put(&widget(json!({ "waits": 3 }))).expect(201);
+    other.settled("Succeeded");
+    assert_eq!(served.resource("Contoso.Widgets/widgets", "hanging-39").get().state(), "Creating");
 }
 
 #[test]
@@ -311,15 +344,15 @@ fn what_asks_for_too_much_is_not_loaded() {
         load("describe says no JSON", &fixture::revision(json!({ "describe": "garbage" }))),
     ];
     expect![[r#"
-        memories: PluginRefused the plugin <digest> is too big: it needs 6 memories, and a plugin may have 2. Build it with less
-        tables: PluginRefused the plugin <digest> is too big: it needs 20 tables, and a plugin may have 8. Build it with less
-        a table: PluginRefused the plugin <digest> is too big: it needs 30000 elements in one table, and a plugin may have 20000. Build it with less
-        a memory: PluginRefused the plugin <digest> did not describe itself: the plugin <digest> failed in 'describe': it wanted more than 64 MiB of memory. The setting limits.memory of its service allows more. Look at its manifest function
-        tables that grow: PluginRefused the plugin <digest> did not describe itself: the plugin <digest> failed in 'describe': it wanted a table of more than 20000 elements. Look at its manifest function
-        memories that grow: PluginRefused the plugin <digest> did not describe itself: the plugin <digest> failed in 'describe': it wanted more than 64 MiB of memory. The setting limits.memory of its service allows more. Look at its manifest function
-        describe traps: PluginRefused the plugin <digest> did not describe itself: the plugin <digest> failed in 'describe': wasm trap: wasm `unreachable` instruction executed. Look at its manifest function
-        describe loops: PluginRefused the plugin <digest> did not describe itself: the plugin <digest> did not answer 'describe' within 10 s and was stopped. The setting limits.call-seconds of its service allows more. Look at its manifest function
-        describe says no JSON: PluginRefused the manifest of the plugin <digest> is not valid: expected ident at line 1 column 2"#]].assert_eq(&lines.join("\n"));
+        memories: PluginTooBig the plugin <digest> is too big: it needs 6 memories, and a plugin may have 2. Build it with less
+        tables: PluginTooBig the plugin <digest> is too big: it needs 20 tables, and a plugin may have 8. Build it with less
+        a table: PluginTooBig the plugin <digest> is too big: it needs 30000 elements in one table, and a plugin may have 20000. Build it with less
+        a memory: DescribeFailed the plugin <digest> did not describe itself: the plugin <digest> failed in 'describe': it wanted more than 64 MiB of memory. It is asked for its manifest under the default limits: look at its manifest function
+        tables that grow: DescribeFailed the plugin <digest> did not describe itself: the plugin <digest> failed in 'describe': it wanted a table of more than 20000 elements. It is asked for its manifest under the default limits: look at its manifest function
+        memories that grow: DescribeFailed the plugin <digest> did not describe itself: the plugin <digest> failed in 'describe': it wanted more than 64 MiB of memory. It is asked for its manifest under the default limits: look at its manifest function
+        describe traps: DescribeFailed the plugin <digest> did not describe itself: the plugin <digest> failed in 'describe': wasm trap: wasm `unreachable` instruction executed. It is asked for its manifest under the default limits: look at its manifest function
+        describe loops: DescribeFailed the plugin <digest> did not describe itself: the plugin <digest> did not answer 'describe' within 10 s and was stopped. It is asked for its manifest under the default limits: look at its manifest function
+        describe says no JSON: InvalidManifest the manifest of the plugin <digest> is not valid: expected ident at line 1 column 2"#]].assert_eq(&lines.join("\n"));
     // It is the rest that was wrong.
     served.0.arm().install("", &raw::component(&Raw::default().module())).expect(200);
     neighbour.check();

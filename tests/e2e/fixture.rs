@@ -15,10 +15,17 @@ const TARGET: &str = "wasm32-wasip2";
 
 /// A gateway that allows what these components ask for, and whose caches are mocked.
 pub fn gateway() -> Gateway {
+    let mut gateway = prepared();
+    gateway.spawn();
+    gateway
+}
+
+/// The same, to be started with further settings.
+pub fn prepared() -> Gateway {
     let granted = ["WIDGETS", "TOOLS", "OTHERS"].map(|service| format!("FLOCI_AZ_SERVICES_{service}_GRANTS_RESP"));
     let mut settings: Vec<(&str, &str)> = granted.iter().map(|name| (name.as_str(), "true")).collect();
     settings.push(("FLOCI_AZ_SERVICES_REDIS_MOCKED", "true"));
-    Gateway::with(Runtime::None, &settings)
+    Gateway::prepare(Runtime::None, &settings)
 }
 
 /// The component with this script. Its members are those of [`Script`]; what is left out has its default.

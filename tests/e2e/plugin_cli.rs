@@ -119,9 +119,9 @@ fn what_cannot_serve_is_refused_and_the_active_revision_serves_on() {
     let (file, none) = (file.to_str().unwrap(), gateway.folder.path().join("none.wasm"));
     fs::write(&none, "no component").unwrap();
     let none = none.to_str().unwrap();
-    let told = plugin(&gateway, &["install", none, "--swap"]).refused("PluginRefused");
+    let told = plugin(&gateway, &["install", none, "--swap"]).refused("NotWebAssembly");
     assert!(told.contains("WebAssembly component"), "{told}");
-    plugin(&gateway, &["check", none]).refused("PluginRefused");
+    plugin(&gateway, &["check", none]).refused("NotWebAssembly");
     plugin(&gateway, &["install", file, "--digest", &"0".repeat(64)]).refused("DigestMismatch");
     plugin(&gateway, &["swap", NAMESPACE, &digest]).refused("RevisionNotFound");
     plugin(&gateway, &["rollback", NAMESPACE]).refused("NoEarlierRevision");

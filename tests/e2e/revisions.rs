@@ -3,6 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use expect_test::expect;
 use floci_az::plugin::Digest;
 use serde_json::{Value, json};
@@ -48,6 +53,12 @@ fn told(answer: &Answer, bytes: &[u8]) -> String {
     format!("{} {} {}", answer.status, answer.code(), message.replace(Digest::of(bytes).short(), "<digest>"))
 }
 
+/// The same, of a message that names the active revision, too.
+fn told_beside(answer: &Answer, bytes: &[u8], active: &Value) -> String {
+    let active = &active.as_str().unwrap()[..12];
+    told(answer, bytes).replace(active, "<active>")
+}
+
 #[test]
 fn what_is_refused_says_why_and_the_active_revision_serves_on() {
     let gateway = fixture::gateway();
@@ -72,7 +83,7 @@ fn what_is_refused_says_why_and_the_active_revision_serves_on() {
         let mut refuse = |what: &str, parameters: &str, bytes: &[u8]| {
             let answer = arm.install(parameters, bytes);
             assert!(answer.status >= 400, "{what}: {:#}", answer.body);
-            lines.push(format!("{what}: {}", told(&answer, bytes)));
+            lines.push(format!("{what}: {}", told_beside(&answer, bytes, &active)));
             assert_eq!(arm.plugin(NAMESPACE)["active"], active, "{what}");
         };
         let swap = "?swap=true";
@@ -98,20 +109,20 @@ fn what_is_refused_says_why_and_the_active_revision_serves_on() {
         lines
     });
     expect![[r#"
-        not wasm: 400 PluginRefused the plugin <digest> cannot be loaded: it is no WebAssembly: it begins with '#!/bin/s'. A plugin is a WebAssembly component, as `cargo build --release --target wasm32-wasip2` makes it
-        core module: 400 PluginRefused the plugin <digest> cannot be loaded: it is a core WebAssembly module, and a plugin is a component. Build it with `cargo build --release --target wasm32-wasip2`, or make a component of it with `wasm-tools component new`
-        older contract: 400 PluginRefused the plugin <digest> cannot be loaded: it was built with version 0.0.1 of the contract, which is older than what this gateway serves (0.1.0 to 0.1.1). Build it with the floci-az-sdk of this gateway's version
-        newer contract: 400 PluginRefused the plugin <digest> cannot be loaded: it was built with version 0.9.1 of the contract, which is newer than what this gateway serves (0.1.0 to 0.1.1). Use a newer gateway, or build it with an older floci-az-sdk
-        missing export: 400 PluginRefused the plugin <digest> cannot be loaded: it does not export 'floci:provider/provider@0.1.1', which is what a plugin is called by. It exports: floci:provider/provides@0.1.1, floci:provider/schemas@0.1.1. Use `floci_az_sdk::provider!`, or export the world 'plugin' of the contract
-        other namespace: 409 NamespaceTaken two plugins claim the service name widgets in the settings: Contoso.Widgets@7e4f76ccde2f and Contoso.Others@<digest>. Leave one of them out
+        not wasm: 400 NotWebAssembly the plugin <digest> cannot be loaded: it is no WebAssembly: it begins with '#!/bin/s'. A plugin is a WebAssembly component, as `cargo build --release --target wasm32-wasip2` makes it
+        core module: 400 CoreModule the plugin <digest> cannot be loaded: it is a core WebAssembly module, and a plugin is a component. Build it with `cargo build --release --target wasm32-wasip2`, or make a component of it with `wasm-tools component new`
+        older contract: 400 ContractTooOld the plugin <digest> cannot be loaded: it was built with version 0.0.1 of the contract, which is older than what this gateway serves (0.1.0 to 0.1.1). Build it with the floci-az-sdk of this gateway's version
+        newer contract: 400 ContractTooNew the plugin <digest> cannot be loaded: it was built with version 0.9.1 of the contract, which is newer than what this gateway serves (0.1.0 to 0.1.1). Use a newer gateway, or build it with an older floci-az-sdk
+        missing export: 400 ExportMissing the plugin <digest> cannot be loaded: it does not export 'floci:provider/provider@0.1.1', which is what a plugin is called by. It exports: floci:provider/provides@0.1.1, floci:provider/schemas@0.1.1. Use `floci_az_sdk::provider!`, or export the world 'plugin' of the contract
+        other namespace: 409 ServiceTaken two plugins claim the service name widgets in the settings: Contoso.Widgets@<active> and Contoso.Others@<digest>. Leave one of them out
         other service: 409 OtherService the revision Contoso.Widgets@<digest> calls its service 'others', and the settings of Contoso.Widgets are those of 'widgets'. Keep the service's name, or remove the plugin first
         missing type: 409 StoredResourcesRefused the revision Contoso.Widgets@<digest> does not serve Contoso.Widgets/gadgets, of which 1 resource is stored. Delete these resources first, or serve the type: /subscriptions/s/resourceGroups/g/providers/Contoso.Widgets/gadgets/c
-        describe traps: 400 PluginRefused the plugin <digest> did not describe itself: the plugin <digest> failed in 'describe': wasm trap: wasm `unreachable` instruction executed. Look at its manifest function
-        describe loops: 400 PluginRefused the plugin <digest> did not describe itself: the plugin <digest> did not answer 'describe' within 10 s and was stopped. The setting limits.call-seconds of its service allows more. Look at its manifest function
-        describe is no JSON: 400 PluginRefused the manifest of the plugin <digest> is not valid: expected ident at line 1 column 2
+        describe traps: 400 DescribeFailed the plugin <digest> did not describe itself: the plugin <digest> failed in 'describe': wasm trap: wasm `unreachable` instruction executed. It is asked for its manifest under the default limits: look at its manifest function
+        describe loops: 400 DescribeFailed the plugin <digest> did not describe itself: the plugin <digest> did not answer 'describe' within 10 s and was stopped. It is asked for its manifest under the default limits: look at its manifest function
+        describe is no JSON: 400 InvalidManifest the manifest of the plugin <digest> is not valid: expected ident at line 1 column 2
         upgrade fails: 409 StoredResourcesRefused the revision Contoso.Widgets@<digest> does not read 1 of 3 stored resources. The first: /subscriptions/s/resourceGroups/g/providers/Contoso.Widgets/widgets/b is stored in schema 1, and the revision Contoso.Widgets@<digest> does not take it to schema 2: the widget b of schema 1 is one that cannot be upgraded. Mend its upgrade, or delete these resources: /subscriptions/s/resourceGroups/g/providers/Contoso.Widgets/widgets/b
         upgrade traps: 409 StoredResourcesRefused the revision Contoso.Widgets@<digest> does not read 3 of 3 stored resources. The first: /subscriptions/s/resourceGroups/g/providers/Contoso.Widgets/gadgets/c is stored in schema 1, and the revision Contoso.Widgets@<digest> could not take it to schema 2: the plugin Contoso.Widgets@<digest> failed in 'upgrade': wasm trap: wasm `unreachable` instruction executed. Mend its upgrade, or delete these resources: /subscriptions/s/resourceGroups/g/providers/Contoso.Widgets/gadgets/c, /subscriptions/s/resourceGroups/g/providers/Contoso.Widgets/widgets/a, /subscriptions/s/resourceGroups/g/providers/Contoso.Widgets/widgets/b
-        too big: 400 PluginRefused the plugin <digest> is too big: it needs 4 memories, and a plugin may have 2. Build it with less
+        too big: 400 PluginTooBig the plugin <digest> is too big: it needs 4 memories, and a plugin may have 2. Build it with less
         digest: 400 DigestMismatch the component has the digest sha256:<digest>, and sha256:0000000000000000000000000000000000000000000000000000000000000000 was asked for. It was changed on its way, or another was meant: compare with what its publisher says"#]].assert_eq(&lines.join("\n"));
     assert_eq!(arm.plugin(NAMESPACE)["revisions"].as_array().unwrap().len(), 1, "nothing is left of them");
 }
@@ -148,7 +159,7 @@ fn plugins_are_beside_each_other_and_know_nothing_of_each_other() {
     // The claim of a service's name by another namespace, and the removal of one of them.
     let thief = revision(json!({ "namespace": "Contoso.Thief" }));
     let refused = arm.install("", &thief).expect(409);
-    assert_eq!(refused.code(), "NamespaceTaken");
+    assert_eq!(refused.code(), "ServiceTaken");
     assert!(refused.message().contains("Contoso.Widgets@") && refused.message().contains("Contoso.Thief@"));
     let refused = arm.send("DELETE", "/_floci/plugins/Contoso.Tools", None).expect(409);
     assert_eq!(refused.code(), "PluginHasResources");
@@ -222,4 +233,83 @@ fn a_revision_that_is_gone_from_disk_gives_way_to_the_one_before() {
     assert_eq!(gateway.arm().plugin(NAMESPACE)["active"], one["revision"]["digest"]);
     at(&gateway, "Contoso.Widgets/widgets/a").put(&widget(json!({ "size": 3 }))).expect(200);
     assert!(gateway.log_text().contains("a revision cannot serve"), "{}", gateway.log_text());
+}
+
+/// A key of an operator: its public half as PEM, and a signature in base64.
+struct Signer(EcdsaKeyPair);
+
+impl Signer {
+    fn new() -> Signer {
+        Signer(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap())
+    }
+
+    fn public_pem(&self) -> String {
+        let der: PublicKeyX509Der<'_> = self.0.public_key().as_der().unwrap();
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der.as_ref()))
+    }
+
+    fn sign(&self, message: &[u8]) -> String {
+        STANDARD.encode(self.0.sign(&SystemRandom::new(), message).unwrap())
+    }
+}
+
+#[test]
+fn what_is_not_signed_is_refused_and_the_active_revision_serves_on() {
+    let (ours, other) = (Signer::new(), Signer::new());
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("operator.pub");
+    std::fs::write(&key, ours.public_pem()).unwrap();
+    let mut gateway = fixture::prepared();
+    gateway.set("FLOCI_AZ_PLUGINS_SIGNATURE_KEY", key.to_str().unwrap());
+    gateway.spawn();
+    let (one, two) = (revision(json!({ "version": "1.0.0" })), revision(json!({ "version": "2.0.0" })));
+    let install = |component: &[u8], signature: Option<&str>| {
+        let headers: Vec<_> = signature.map(|signature| ("x-floci-signature", signature)).into_iter().collect();
+        gateway.arm().install_with("?swap=true", component, &headers)
+    };
+    let active = install(&one, Some(&ours.sign(&one))).expect(200).body["revision"]["digest"].clone();
+    at(&gateway, "Contoso.Widgets/widgets/a").put(&widget(json!({}))).expect(201);
+    let lines = [
+        ("no signature", None),
+        ("of another key", Some(other.sign(&two))),
+        ("of another component", Some(ours.sign(&one))),
+        ("no base64", Some("%".to_owned())),
+    ]
+    .map(|(what, signature)| {
+        let refused = install(&two, signature.as_deref());
+        at(&gateway, "Contoso.Widgets/widgets/a").put(&widget(json!({}))).expect(200);
+        assert_eq!(gateway.arm().plugin(NAMESPACE)["active"], active, "{what}");
+        format!("{what}: {}", told(&refused, &two))
+    });
+    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    let events = gateway.arm().text("/_floci/events?follow=false");
+    for code in ["SignatureMissing", "SignatureInvalid"] {
+        assert!(events.contains(&format!(r#""code":"{code}""#)), "{code}: {events}");
+    }
+    install(&two, Some(&ours.sign(&two))).expect(200);
+    assert_ne!(gateway.arm().plugin(NAMESPACE)["active"], active);
+}
+
+#[test]
+fn a_namespace_that_nothing_serves_is_served_again_by_its_own_component() {
+    let mut gateway = fixture::gateway();
+    let component = revision(json!({ "version": "1.0.0" }));
+    let digest = gateway.arm().install("", &component).expect(200).body["revision"]["digest"].clone();
+    at(&gateway, "Contoso.Widgets/widgets/a").put(&widget(json!({ "size": 3 }))).expect(201);
+    gateway.kill();
+    let file = format!("{}.wasm", digest.as_str().unwrap());
+    std::fs::remove_file(gateway.data().join("plugins").join(file)).unwrap();
+    gateway.spawn();
+    assert_eq!(gateway.arm().plugin(NAMESPACE)["active"], Value::Null);
+    assert_eq!(at(&gateway, "Contoso.Widgets/widgets/a").get().expect(404).code(), "InvalidResourceNamespace");
+    // A plugin that has taken its name meanwhile is in the way, by name.
+    let thief = revision(json!({ "namespace": "Contoso.Thief" }));
+    gateway.arm().install("", &thief).expect(200);
+    let refused = gateway.arm().install("", &component).expect(409);
+    assert_eq!(refused.code(), "ServiceTaken");
+    gateway.arm().send("DELETE", "/_floci/plugins/Contoso.Thief", None).expect(204);
+
+    let installed = gateway.arm().install("", &component).expect(200).body;
+    assert_eq!(installed["revision"]["digest"], digest);
+    assert_eq!(at(&gateway, "Contoso.Widgets/widgets/a").get().expect(200).body["properties"]["size"], 3);
 }

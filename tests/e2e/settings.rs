@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Output;
 
+use crate::fixture;
 use crate::gateway::{Gateway, Runtime, wait_for};
 
 fn start_of(gateway: &Gateway, arguments: &[&str]) -> (bool, String) {
@@ -57,6 +58,20 @@ fn the_file_is_read_and_variables_win() {
     assert!(!success && text.contains("floci-az.yml:4") && text.contains("max-port"), "{text}");
     let (success, text) = start_of(&gateway, &["--config", "missing.yml"]);
     assert!(!success && text.contains("missing.yml"), "{text}");
+}
+
+#[test]
+fn those_of_installed_plugins_are_known_by_the_gateway_that_runs() {
+    let mut gateway = fixture::prepared();
+    gateway.set("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_CONCURRENCY", "7");
+    let (_, text) = start_of(&gateway, &["settings"]);
+    assert!(text.contains("Those of installed plugins are not known: no floci-az gateway answers"), "{text}");
+    assert!(!text.contains("services.widgets.limits.concurrency = 7"), "{text}");
+    gateway.spawn();
+    gateway.arm().install("", &fixture::revision(serde_json::json!({}))).expect(200);
+    let (success, text) = start_of(&gateway, &["settings"]);
+    assert!(success && text.contains("services.widgets.limits.concurrency = 7"), "{text}");
+    assert_eq!(text.matches("services.redis.max-memory = ").count(), 1);
 }
 
 #[test]

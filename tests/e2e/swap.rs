@@ -205,3 +205,94 @@ fn a_revision_that_keeps_failing_is_rolled_back_by_itself() {
     let refused = gateway.arm().rollout("Contoso.Widgets", "rollback", &json!({})).expect(409);
     assert_eq!(refused.code(), "NoEarlierRevision");
 }
+
+#[test]
+fn a_probation_goes_on_after_a_crash() {
+    let mut gateway = fixture::gateway();
+    let [good, bad] =
+        ["1.0.0", "2.0.0"].map(|version| fixture::revision(json!({ "version": version, "api_versions": [VERSION] })));
+    gateway.arm().install("", &good).expect(200);
+    let before = gateway.arm().plugin("Contoso.Widgets")["active"].clone();
+    gateway.arm().install("?swap=true", &bad).expect(200);
+    let active = gateway.arm().plugin("Contoso.Widgets")["active"].clone();
+    gateway.kill();
+    gateway.spawn();
+    assert_eq!(gateway.arm().plugin("Contoso.Widgets")["active"], active);
+    let path = "/subscriptions/s/resourceGroups/g/providers/Contoso.Widgets/widgets/trapped";
+    for _ in 0..3 {
+        gateway.arm().cache_at(path).put(&widget(json!({ "misbehave": "trap" }))).expect(500);
+    }
+    wait_for("the rollback", || gateway.arm().plugin("Contoso.Widgets")["active"] == before);
+}
+
+#[test]
+fn a_probation_rolls_back_once_what_hangs_has_ended() {
+    let mut gateway = fixture::prepared();
+    // Longer than a swap between schemas waits for it.
+    gateway.set("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_CALL_SECONDS", "15");
+    gateway.spawn();
+    let revision = |schema: u32| fixture::revision(json!({ "schema": schema, "api_versions": [VERSION] }));
+    gateway.arm().install("", &revision(1)).expect(200);
+    let before = gateway.arm().plugin("Contoso.Widgets")["active"].clone();
+    gateway.arm().install("?swap=true", &revision(2)).expect(200);
+    let path = |name: &str| format!("/subscriptions/s/resourceGroups/g/providers/Contoso.Widgets/widgets/{name}");
+    let put = |name: &str, word: &str| gateway.arm().cache_at(&path(name)).put(&widget(json!({ "misbehave": word })));
+    thread::scope(|scope| {
+        let hanging = scope.spawn(|| put("hanging", "block"));
+        let is_running = |line: &str| {
+            line.starts_with("floci_az_plugin_instances{") && line.contains("Contoso.Widgets") && line.ends_with(" 1")
+        };
+        wait_for("the call that hangs", || gateway.arm().text("/metrics").lines().any(is_running));
+        for _ in 0..3 {
+            put("trapped", "trap").expect(500);
+        }
+        wait_for("the rollback", || gateway.arm().plugin("Contoso.Widgets")["active"] == before);
+        assert_eq!(hanging.join().unwrap().code(), "PluginTimedOut");
+    });
+    assert!(gateway.log_text().contains("trying again"), "{}", gateway.log_text());
+}
+
+#[test]
+fn a_change_of_one_plugin_waits_for_no_other() {
+    let mut gateway = fixture::prepared();
+    gateway.set("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_CALL_SECONDS", "600");
+    gateway.spawn();
+    let revision = |script: Value| {
+        let mut all = json!({ "api_versions": [VERSION] });
+        all.as_object_mut().unwrap().extend(script.as_object().unwrap().clone());
+        fixture::revision(all)
+    };
+    let tool =
+        |version: &str| revision(json!({ "namespace": "Contoso.Tools", "service": "tools", "version": version }));
+    gateway.arm().install("", &revision(json!({}))).expect(200);
+    let path = |namespace: &str| format!("/subscriptions/s/resourceGroups/g/providers/{namespace}/widgets/a");
+    gateway.arm().cache_at(&path("Contoso.Widgets")).put(&widget(json!({}))).expect(201);
+    // Its gate looks at that for as long as a gate may, which is longer than this test.
+    let looping = revision(json!({ "schema": 2, "upgrade": "loop" }));
+    thread::scope(|scope| {
+        let gate = scope.spawn(|| gateway.arm().try_install("?swap=true", &looping, &[]));
+        wait_for("the gate", || gateway.arm().plugin("Contoso.Widgets")["revisions"].as_array().unwrap().len() == 2);
+        // Each of these ends, and the gate is still at it.
+        gateway.arm().install("", &tool("1.0.0")).expect(200);
+        let before = gateway.arm().plugin("Contoso.Tools")["active"].clone();
+        gateway.arm().install("?swap=true", &tool("2.0.0")).expect(200);
+        gateway.arm().rollout("Contoso.Tools", "rollback", &json!({})).expect(200);
+        assert_eq!(gateway.arm().plugin("Contoso.Tools")["active"], before);
+        wait_for("the end of the draining", || {
+            let plugin = gateway.arm().plugin("Contoso.Tools");
+            plugin["revisions"].as_array().unwrap().iter().all(|one| one["state"] != "Draining")
+        });
+        gateway.arm().install("?swap=true", &tool("3.0.0")).expect(200);
+        for _ in 0..3 {
+            let path = path("Contoso.Tools");
+            gateway.arm().cache_at(&path).put(&widget(json!({ "misbehave": "trap" }))).expect(500);
+        }
+        wait_for("the rollback", || gateway.arm().plugin("Contoso.Tools")["active"] == before);
+        gateway.arm().cache_at(&path("Contoso.Widgets")).get().expect(200);
+        assert!(!gate.is_finished());
+        gateway.arm().send("GET", "/ready", None).expect(200);
+        // Not waited for.
+        crate::gateway::send(gateway.pid(), "KILL");
+        assert!(gate.join().unwrap().is_none());
+    });
+}

@@ -30,6 +30,7 @@ enum Kind {
     Effects,
     Write,
     Name,
+    Plugin,
 }
 
 /// Locks that somebody holds or awaits, and some that are forgotten.
@@ -69,6 +70,11 @@ impl Locks {
     pub async fn name(&self, full_type: &str, name: &str) -> Held {
         let key = Key::folded(&format!("{full_type}/{name}"));
         Held { _guard: self.lock(Kind::Name, &key).write_owned().await }
+    }
+
+    /// One change at a time of which revision of a plugin serves a namespace. Taken before any of the others.
+    pub async fn plugin(&self, namespace: &str) -> Held {
+        Held { _guard: self.lock(Kind::Plugin, &Key::folded(namespace)).write_owned().await }
     }
 
     fn lock(&self, kind: Kind, key: &Key) -> Arc<RwLock<()>> {

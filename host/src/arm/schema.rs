@@ -85,7 +85,7 @@ impl From<Misfit> for ArmError {
 
 impl From<Misfit> for Fault {
     fn from(misfit: Misfit) -> Fault {
-        Fault { code: "SchemaMismatch".to_owned(), message: misfit.to_string() }
+        ArmError::from(misfit).into()
     }
 }
 

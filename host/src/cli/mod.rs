@@ -23,7 +23,7 @@ pub use az::az;
 pub use ca::ca;
 pub use console::{Wanted, console};
 pub use env::{Purpose, env};
-pub use plugin::{PluginCommand, Reader, Terminal, plugin};
+pub use plugin::{PluginCommand, Reader, Terminal, plugin, services};
 pub use shell::Shell;
 pub use surroundings::Surroundings;
 

@@ -107,3 +107,69 @@ fn write(component: &Component, file: &Path) -> io::Result<()> {
     folders::replace(&sum_of(file), Digest::of(&code).to_string().as_bytes())?;
     folders::replace(file, &code)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    /// Whether the component was had without its bytes, which are wrong.
+    fn is_kept(compiled: &Compiled, engine: &wasmtime::Engine, digest: &Digest) -> bool {
+        compiled.component(engine, digest, b"no component").is_ok()
+    }
+
+    /// Each way in which a disk, a crash or somebody else can have spoiled what is kept; it is compiled anew then, and
+    /// kept again.
+    #[test]
+    fn what_was_damaged_is_compiled_anew() {
+        let engine = wasmtime::Engine::default();
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("compiled");
+        let (compiled, digest) = (Compiled::Folder(inside.clone()), Digest::of(COMPONENT));
+        assert!(!is_kept(&compiled, &engine, &digest));
+        compiled.component(&engine, &digest, COMPONENT).unwrap();
+        assert!(is_kept(&compiled, &engine, &digest));
+        let code = file_in(&inside, &engine, &digest).unwrap();
+        let whole = fs::read(&code).unwrap();
+        let middle = whole.len() / 2;
+        let flipped: Vec<u8> =
+            whole.iter().enumerate().map(|(at, byte)| if at == middle { !byte } else { *byte }).collect();
+        for (what, file, content) in [
+            ("one byte", &code, Some(flipped.as_slice())),
+            ("its end is missing", &code, whole.get(..middle)),
+            ("nothing in it", &code, Some(&[])),
+            ("no file", &code, None),
+            ("another sum", &sum_of(&code), Some(b"0".as_slice())),
+            ("no sum", &sum_of(&code), None),
+        ] {
+            match content {
+                Some(content) => fs::write(file, content).unwrap(),
+                None => fs::remove_file(file).unwrap(),
+            }
+            assert!(!is_kept(&compiled, &engine, &digest), "{what}");
+            compiled.component(&engine, &digest, COMPONENT).unwrap();
+            assert!(is_kept(&compiled, &engine, &digest), "{what}");
+            assert!(fs::read(&code).unwrap() == whole, "{what}");
+        }
+        compiled.forget(&digest);
+        assert_eq!(fs::read_dir(&inside).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_to_is_not_used() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let engine = wasmtime::Engine::default();
+        let folder = tempfile::tempdir().unwrap();
+        let (compiled, digest) = (Compiled::Folder(folder.path().to_owned()), Digest::of(COMPONENT));
+        for mode in [0o777, 0o750, 0o701] {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+            compiled.component(&engine, &digest, COMPONENT).unwrap();
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{mode:o}");
+        }
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        compiled.component(&engine, &digest, COMPONENT).unwrap();
+        assert!(is_kept(&compiled, &engine, &digest));
+    }
+}

@@ -83,55 +83,56 @@ impl CallError {
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.found())?;
+        match self.remedy() {
+            Some(remedy) => write!(f, ". {remedy}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl CallError {
+    /// What was attempted and found, without what to do.
+    pub fn found(&self) -> String {
         let CallError { plugin, function, how } = self;
+        let failed = |how: String| format!("the plugin {plugin} failed in '{function}': {how}");
         match how {
-            Contained::TimedOut { limit, setting } => {
+            Contained::TimedOut { limit, .. } => {
                 let seconds = limit.as_secs();
-                write!(f, "the plugin {plugin} did not answer '{function}' within {seconds} s and was stopped. ")?;
-                write!(f, "The setting {setting} of its service allows more")
+                format!("the plugin {plugin} did not answer '{function}' within {seconds} s and was stopped")
             }
             Contained::Saturated { places, waited } => {
-                let (whose, many, remedy) = match places {
-                    Places::Own(many) => ("its own", many, ", or allow more by the setting limits.concurrency"),
-                    Places::All(many) => ("the gateway's", many, ""),
+                let (whose, many) = match places {
+                    Places::Own(many) => ("its own", many),
+                    Places::All(many) => ("the gateway's", many),
                 };
-                write!(
-                    f,
-                    "the plugin {plugin} was not called for '{function}': {whose} {many} places for calls were "
-                )?;
-                write!(f, "taken for {} s. Try again{remedy}", waited.as_secs())
-            }
-            Contained::OutOfMemory { limit } => {
-                write!(
-                    f,
-                    "the plugin {plugin} failed in '{function}': it wanted more than {} of memory. ",
-                    size(*limit)
-                )?;
-                f.write_str("The setting limits.memory of its service allows more")
-            }
-            Contained::TooManyHandles { limit } => {
-                write!(f, "the plugin {plugin} failed in '{function}': it wanted more than {limit} handles. ")?;
-                f.write_str("The setting limits.handles of its service allows more")
-            }
-            Contained::AnswerTooLarge { limit } => {
-                write!(
-                    f,
-                    "the plugin {plugin} failed in '{function}': it handed over more than {} at once. ",
-                    size(*limit)
-                )?;
-                f.write_str("The setting limits.answer of its service allows more")
-            }
-            Contained::TableTooLarge { limit } => {
-                write!(f, "the plugin {plugin} failed in '{function}': it wanted a table of more than {limit} elements")
-            }
-            Contained::StackExhausted => {
-                write!(
-                    f,
-                    "the plugin {plugin} failed in '{function}': its stack is exhausted, it calls itself too deeply"
+                let seconds = waited.as_secs();
+                format!(
+                    "the plugin {plugin} was not called for '{function}': {whose} {many} places for calls were taken for {seconds} s"
                 )
             }
-            Contained::Trapped { reason } => write!(f, "the plugin {plugin} failed in '{function}': {reason}"),
+            Contained::OutOfMemory { limit } => failed(format!("it wanted more than {} of memory", size(*limit))),
+            Contained::TooManyHandles { limit } => failed(format!("it wanted more than {limit} handles")),
+            Contained::AnswerTooLarge { limit } => failed(format!("it handed over more than {} at once", size(*limit))),
+            Contained::TableTooLarge { limit } => failed(format!("it wanted a table of more than {limit} elements")),
+            Contained::StackExhausted => failed("its stack is exhausted, it calls itself too deeply".to_owned()),
+            Contained::Trapped { reason } => failed(reason.clone()),
         }
+    }
+
+    fn remedy(&self) -> Option<String> {
+        let setting = match self.how {
+            Contained::TimedOut { setting, .. } => setting,
+            Contained::Saturated { places: Places::All(_), .. } => return Some("Try again".to_owned()),
+            Contained::Saturated { places: Places::Own(_), .. } => {
+                return Some("Try again, or allow more by the setting limits.concurrency".to_owned());
+            }
+            Contained::OutOfMemory { .. } => "limits.memory",
+            Contained::TooManyHandles { .. } => "limits.handles",
+            Contained::AnswerTooLarge { .. } => "limits.answer",
+            Contained::TableTooLarge { .. } | Contained::StackExhausted | Contained::Trapped { .. } => return None,
+        };
+        Some(format!("The setting {setting} of its service allows more"))
     }
 }
 

@@ -21,7 +21,11 @@ pub enum LoadError {
     Contract { digest: String, found: Version, reason: String },
     #[error("the plugin {digest} is too big: {reason}. Build it with less")]
     TooBig { digest: String, reason: String },
-    #[error("the plugin {digest} did not describe itself: {source}. Look at its manifest function")]
+    /// Whose settings could allow more is not known yet.
+    #[error(
+        "the plugin {digest} did not describe itself: {}. It is asked for its manifest under the default limits: look at its manifest function",
+        source.found()
+    )]
     Describe { digest: String, source: CallError },
     #[error("the manifest of the plugin {digest} is not valid: {reason}")]
     Manifest { digest: String, reason: String },
@@ -31,4 +35,21 @@ pub enum LoadError {
         "two plugins claim the service name {service} in the settings: {first} and {second}. Leave one of them out"
     )]
     ServiceTwice { service: String, first: String, second: String },
+}
+
+impl LoadError {
+    /// A word that programs may compare: one for each step.
+    pub fn code(&self) -> &'static str {
+        match self {
+            LoadError::Engine(_) => "EngineFailed",
+            LoadError::Unreadable { source, .. } => source.code(),
+            LoadError::Compile { .. } => "CompilationFailed",
+            LoadError::Contract { .. } => "ContractNotKept",
+            LoadError::TooBig { .. } => "PluginTooBig",
+            LoadError::Describe { .. } => "DescribeFailed",
+            LoadError::Manifest { .. } => "InvalidManifest",
+            LoadError::NamespaceTwice { .. } => "NamespaceTaken",
+            LoadError::ServiceTwice { .. } => "ServiceTaken",
+        }
+    }
 }

@@ -58,6 +58,20 @@ pub enum Unreadable {
     Newer { found: Version },
 }
 
+impl Unreadable {
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Unreadable::NotWasm { .. } => "NotWebAssembly",
+            Unreadable::Compiled => "AlreadyCompiled",
+            Unreadable::CoreModule => "CoreModule",
+            Unreadable::Damaged { .. } => "ComponentDamaged",
+            Unreadable::NoProvider { .. } => "ExportMissing",
+            Unreadable::Older { .. } => "ContractTooOld",
+            Unreadable::Newer { .. } => "ContractTooNew",
+        }
+    }
+}
+
 impl Interfaces {
     pub fn read(bytes: &[u8]) -> Result<Interfaces, Unreadable> {
         check_magic(bytes)?;

@@ -111,6 +111,7 @@ pub struct Serving {
 /// A revision that serves no more, and which of its turns that was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
+    pub namespace: String,
     pub digest: Digest,
     pub turn: u64,
 }
@@ -137,8 +138,9 @@ impl fmt::Debug for Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
+        let (namespace, digest) = (self.revision.manifest().namespace.clone(), self.revision.digest().clone());
         // Nobody listens when the gateway ends.
-        let _ = self.ended.send(Ended { digest: self.revision.digest().clone(), turn: self.turn });
+        let _ = self.ended.send(Ended { namespace, digest, turn: self.turn });
     }
 }
 

@@ -12,7 +12,9 @@ use uuid::Uuid;
 use super::MOST_BROKEN;
 use super::family::Verdict;
 use super::removal::{self, Inside};
-use crate::arm::{self, Inventory, Key, Locks, Operation, Past, Provisioning, Record, State, Status, Transition};
+use crate::arm::{
+    self, ArmError, Inventory, Key, Locks, Operation, Past, Provisioning, Record, State, Status, Transition,
+};
 use crate::imports::{Imports, Lender, Phase};
 use crate::plugin::contract::{self, Fault, Next};
 use crate::plugin::{CallError, Entry, Plugins, Revision};
@@ -64,8 +66,8 @@ enum Outcome {
     Impossible(State, Fault),
     /// The plugin says that what was asked for cannot be done, and that nothing else is wrong.
     Refused(State, Fault),
-    /// The plugin did not say anything that could be used.
-    Broken(String),
+    /// The plugin did not say anything that could be used; the fault has the code of what ended its call.
+    Broken(Fault),
 }
 
 impl Outcome {
@@ -75,7 +77,7 @@ impl Outcome {
             Outcome::Done(_) | Outcome::Refused(..) => Some(Verdict::Done),
             Outcome::Wait { reason, .. } => Some(Verdict::Waiting(reason.clone())),
             Outcome::Impossible(_, fault) => Some(Verdict::Failed(fault.clone())),
-            Outcome::Broken(reason) if is_last(broken) => Some(Verdict::Failed(broken_fault(reason))),
+            Outcome::Broken(fault) if is_last(broken) => Some(Verdict::Failed(fault.clone())),
             Outcome::Broken(_) => None,
         }
     }
@@ -84,10 +86,6 @@ impl Outcome {
 /// Whether a step that got no usable answer, after so many others in a row, is the last to be forgiven.
 fn is_last(broken: u32) -> bool {
     broken + 1 >= MOST_BROKEN
-}
-
-fn broken_fault(reason: &str) -> Fault {
-    Fault { code: "PluginFailed".to_owned(), message: reason.to_owned() }
 }
 
 #[derive(Debug)]
@@ -186,7 +184,7 @@ impl Stepper {
                 let outcome = self.call(&entry, &fitting).await;
                 (fitting, outcome)
             }
-            Err(misfit) => (Cow::Borrowed(record), Outcome::Broken(misfit.to_string())),
+            Err(misfit) => (Cow::Borrowed(record), Outcome::Broken(misfit.into())),
         };
         let verdict = outcome.verdict(broken);
         let Some(step) = self.conclude(&entry.revision, &record, outcome, broken).await? else {
@@ -258,11 +256,11 @@ impl Stepper {
                 self.store(before, after, operation.map(|operation| operation.end(failed))).await?;
                 Step::Settled
             }
-            Outcome::Broken(reason) if is_last(broken) => {
-                self.fail(before, before.state.clone(), operation, broken_fault(&reason)).await?
+            Outcome::Broken(fault) if is_last(broken) => {
+                self.fail(before, before.state.clone(), operation, fault).await?
             }
-            Outcome::Broken(reason) => {
-                tracing::warn!(resource = %before.id, "{reason}; trying again");
+            Outcome::Broken(Fault { code, message }) => {
+                tracing::warn!(resource = %before.id, code, "{message}; trying again");
                 Step::Broken
             }
         };
@@ -369,15 +367,13 @@ fn reached(before: &Record) -> Provisioning {
 fn understand(revision: &Revision, result: Result<contract::Step, CallError>) -> Outcome {
     let step = match result {
         Ok(step) => step,
-        Err(error) => return Outcome::Broken(error.to_string()),
+        Err(error) => return Outcome::Broken(ArmError::from(error).into()),
     };
     let state = match serde_json::from_str(&step.state.document) {
         Ok(serde_json::Value::Object(document)) => State { document, private: step.state.private },
         _ => {
-            return Outcome::Broken(format!(
-                "the plugin {} returned a document that is no JSON object",
-                revision.label()
-            ));
+            let found = format!("the plugin {} returned a document that is no JSON object", revision.label());
+            return Outcome::Broken(ArmError::plugin_answer_invalid(&found).into());
         }
     };
     match step.next {

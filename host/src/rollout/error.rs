@@ -75,6 +75,14 @@ pub enum RolloutErrorKind {
     Internal,
 }
 
+fn load_kind(error: &LoadError) -> RolloutErrorKind {
+    match error {
+        LoadError::NamespaceTwice { .. } | LoadError::ServiceTwice { .. } => RolloutErrorKind::Conflict,
+        LoadError::Engine(_) => RolloutErrorKind::Internal,
+        _ => RolloutErrorKind::Invalid,
+    }
+}
+
 impl From<GateError> for RolloutError {
     fn from(error: GateError) -> RolloutError {
         RolloutError::Gate(Box::new(error))
@@ -95,11 +103,7 @@ impl RolloutError {
         use RolloutErrorKind::{Conflict, Internal, Invalid, NotFound};
         match self {
             RolloutError::Pin { .. } => (Invalid, "DigestMismatch"),
-            RolloutError::Load(LoadError::NamespaceTwice { .. } | LoadError::ServiceTwice { .. }) => {
-                (Conflict, "NamespaceTaken")
-            }
-            RolloutError::Load(LoadError::Engine(_)) => (Internal, "EngineFailed"),
-            RolloutError::Load(_) => (Invalid, "PluginRefused"),
+            RolloutError::Load(error) => (load_kind(error), error.code()),
             RolloutError::Routes { .. } => (Conflict, "RouteTaken"),
             RolloutError::OtherService { .. } => (Conflict, "OtherService"),
             RolloutError::OtherCasing { .. } => (Conflict, "OtherCasing"),

@@ -1,11 +1,10 @@
 //! What is forgotten with a revision: its component, and the states that were kept for its sake.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::history::History;
 use super::swap::alone;
-use super::{Rollout, RolloutError, find};
+use super::{Rollout, RolloutError};
 use crate::arm::{Record, Transition};
 use crate::plugin::Digest;
 use crate::state::Batch;
@@ -13,14 +12,8 @@ use crate::telemetry::{Event, Labels};
 
 impl Rollout {
     /// Of one that is not active. With the last one goes the history.
-    pub(super) async fn drop_revision(
-        &self,
-        histories: &mut BTreeMap<String, History>,
-        key: &str,
-        digest: &Digest,
-    ) -> Result<(), RolloutError> {
-        let history = find(histories, key)?;
-        let mut next = history.kept();
+    pub(super) async fn drop_revision(&self, history: &mut History, digest: &Digest) -> Result<(), RolloutError> {
+        let mut next = history.clone();
         next.drop_revision(digest);
         // States in a schema that no known revision has any more.
         let orphaned = || {
@@ -36,21 +29,25 @@ impl Rollout {
         };
         let without_twin = |record: Arc<Record>| Transition::Store(Record { twin: None, ..(*record).clone() });
         let records = orphaned().into_iter().map(without_twin).collect();
-        let row = if next.revisions.is_empty() { Batch::default().remove(Self::TABLE, key) } else { next.row()? };
+        let row = match next.revisions.is_empty() {
+            true => Batch::default().remove(Self::TABLE, history.key()),
+            false => next.row()?,
+        };
         self.lender.inventory.commit_with(records, row).await?;
-        if next.revisions.is_empty() {
-            histories.remove(key);
-        } else if let Some(history) = histories.get_mut(key) {
-            history.drop_revision(digest);
+        *history = next;
+        if history.revisions.is_empty() {
+            self.published().remove(&history.key());
+        } else {
+            self.publish(history);
             self.tell(Event::PluginForgotten { labels: Labels::new(&history.namespace, digest.short()) });
             tracing::info!(namespace = history.namespace, revision = digest.short(), "revision forgotten");
         }
-        self.forget_component(histories, digest);
+        self.forget_component(digest);
         Ok(())
     }
 
-    pub(super) fn forget_component(&self, histories: &BTreeMap<String, History>, digest: &Digest) {
-        if !histories.values().any(|history| history.known(digest).is_some()) {
+    pub(super) fn forget_component(&self, digest: &Digest) {
+        if !self.published().values().any(|history| history.known(digest).is_some()) {
             self.workshop.archive.forget(digest);
             self.workshop.compiled.forget(digest);
         }

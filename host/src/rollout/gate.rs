@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use floci_az_contract::Purpose;
 
@@ -17,6 +18,9 @@ use crate::plugin::{CallError, Plugin, Revision};
 
 /// Resources that one call presents: as many as a page of a list.
 const AT_ONCE: usize = 50;
+/// For everything that is stored. An upgrade in Rust takes less than a millisecond; one that loops on each of a thousand
+/// resources must not keep its plugin's turn for hours.
+pub const WHOLE: Duration = Duration::from_secs(120);
 /// Examples in an error.
 const SHOWN: usize = 3;
 
@@ -42,6 +46,11 @@ pub enum GateError {
     NotPresented { revision: String, first: String, reason: String },
     #[error("the revision {revision} does not present stored resources, from {first} on: {source}")]
     PresentFailed { revision: String, first: String, source: Box<CallError> },
+    #[error(
+        "the revision {revision} has not read and presented all of {total} stored resources within {} s. Make its upgrade and its present faster, or delete some of these resources first",
+        limit.as_secs()
+    )]
+    TooSlow { revision: String, total: usize, limit: Duration },
 }
 
 fn are(count: usize) -> String {
@@ -56,9 +65,23 @@ pub struct Passed {
     pub converted: BTreeMap<Key, Record>,
 }
 
-/// Looks at everything stored that has changed since `before`. `newer` are revisions that may know a newer schema.
-/// Without a lender nothing is presented: the gateway is starting.
+/// Looks at everything stored that has changed since `before`, for at most so long. `newer` are revisions that may know
+/// a newer schema. Without a lender nothing is presented: the gateway is starting.
 pub async fn pass(
+    revision: &Arc<Revision>,
+    newer: &[Arc<Revision>],
+    stored: Vec<Arc<Record>>,
+    lender: Option<(&Arc<Lender>, &Arc<Plugin>)>,
+    before: Passed,
+    limit: Duration,
+) -> Result<Passed, GateError> {
+    let total = stored.len();
+    let looking = tokio::time::timeout(limit, look(revision, newer, stored, lender, before));
+    let too_slow = |_| GateError::TooSlow { revision: revision.label().to_owned(), total, limit };
+    looking.await.map_err(too_slow)?
+}
+
+async fn look(
     revision: &Arc<Revision>,
     newer: &[Arc<Revision>],
     stored: Vec<Arc<Record>>,

@@ -24,7 +24,8 @@ pub(super) const MOST: usize = 10;
 /// The shortest beginning of a digest that stands for it.
 const LEAST_DIGITS: usize = 4;
 
-#[derive(Debug, Serialize, Deserialize)]
+/// A copy of it is cheap: what is loaded is shared.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct History {
     pub namespace: String,
@@ -34,6 +35,9 @@ pub(super) struct History {
     pub before: Vec<Digest>,
     /// The newest first.
     pub revisions: Vec<Known>,
+    /// The one that was swapped in and has not passed its probation yet, also after a crash.
+    #[serde(default)]
+    pub on_probation: Option<Digest>,
     #[serde(skip)]
     pub plugin: Option<Arc<Plugin>>,
     /// What is part of the gateway, if it is a revision of this plugin: what it asks for is allowed by default.
@@ -92,6 +96,11 @@ impl Known {
         self.loaded = Some(revision);
     }
 
+    /// What is loaded of it and its turn, if it is the active one.
+    pub fn serving(&self) -> Option<(&Arc<Revision>, u64)> {
+        self.loaded.as_ref().filter(|_| self.state == State::Active).map(|revision| (revision, self.turn))
+    }
+
     /// What cannot happen in its state changes nothing.
     pub fn happens(&mut self, event: Happening, label: &str) {
         if let Some(state) = self.state.after(event) {
@@ -143,19 +152,7 @@ impl History {
             active: None,
             before: Vec::new(),
             revisions: Vec::new(),
-            plugin: None,
-            bundled: None,
-        }
-    }
-
-    /// A copy of what is kept of it, to be changed and stored before this is.
-    pub fn kept(&self) -> History {
-        History {
-            namespace: self.namespace.clone(),
-            service: self.service.clone(),
-            active: self.active.clone(),
-            before: self.before.clone(),
-            revisions: self.revisions.clone(),
+            on_probation: None,
             plugin: None,
             bundled: None,
         }
@@ -198,11 +195,7 @@ impl History {
         };
         match found.as_slice() {
             [one] => Ok((*one).clone()),
-            [] => Err(RolloutError::NoSuchRevision {
-                namespace: self.namespace.clone(),
-                asked: asked.to_owned(),
-                known: self.digests(),
-            }),
+            [] => Err(self.lacks(asked)),
             several => Err(RolloutError::Ambiguous {
                 namespace: self.namespace.clone(),
                 asked: asked.to_owned(),
@@ -231,6 +224,8 @@ impl History {
     /// A swap, in what is kept. A rollback without a name does not lead to one that was in trouble.
     pub fn replace(&mut self, digest: &Digest, replaced: Option<&Digest>, reason: Reason) {
         self.activate(digest);
+        // What was active before has shown that it works; and two bad ones do not chase each other.
+        self.on_probation = replaced.filter(|_| reason == Reason::Asked).map(|_| digest.clone());
         if let Some(known) = self.known_mut(digest) {
             known.note = None;
         }
@@ -275,10 +270,15 @@ impl History {
         }
     }
 
-    pub fn outcome(&self, digest: &Digest, replaced: Option<Digest>) -> Option<Outcome> {
-        let revision = self.known(digest)?.view();
+    pub fn outcome(&self, digest: &Digest, replaced: Option<Digest>) -> Result<Outcome, RolloutError> {
+        let revision = self.known(digest).ok_or_else(|| self.lacks(digest))?.view();
         let (namespace, service) = (self.namespace.clone(), self.service.clone());
-        Some(Outcome { namespace, service, revision, replaced, converted: 0, notes: Vec::new() })
+        Ok(Outcome { namespace, service, revision, replaced, converted: 0, notes: Vec::new() })
+    }
+
+    pub fn lacks(&self, asked: impl ToString) -> RolloutError {
+        let (namespace, known) = (self.namespace.clone(), self.digests());
+        RolloutError::NoSuchRevision { namespace, asked: asked.to_string(), known }
     }
 }
 

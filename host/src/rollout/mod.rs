@@ -3,10 +3,13 @@
 //!
 //! A swap is one batch in the store (which revision is active, and the records that had to be put back into an older
 //! schema) and then one pointer (see [`crate::plugin::Plugins`]); a crash between the two is a swap that the next start
-//! completes. What is refused has changed nothing, and the active revision serves throughout. One change at a time; a
-//! component is compiled before its turn. Changes run to their end even if whoever asked for them has gone. A swap
-//! between revisions of one schema waits for nobody. One between schemas waits, for some seconds, until nothing of the
-//! namespace is being changed, and what comes meanwhile waits for it.
+//! completes. What is refused has changed nothing, and the active revision serves throughout. Of one plugin there is one
+//! change at a time, and no plugin waits for a change of another; a component is compiled before its turn. Changes run to
+//! their end even if whoever asked for them has gone. A swap between revisions of one schema waits for nobody. One between
+//! schemas waits, for some seconds, until nothing of the namespace is being changed, and what comes meanwhile waits for it.
+//!
+//! A change works on a copy of its plugin's history, which is published once it is stored: who looks never waits, and
+//! sees what was before the change or after it.
 
 mod archive;
 mod error;
@@ -20,12 +23,12 @@ mod state;
 mod swap;
 mod view;
 
-use arc_swap::ArcSwap;
-use floci_az_contract::Manifest;
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::{Mutex, mpsc};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use floci_az_contract::Manifest;
+use tokio::sync::mpsc;
 
 pub use archive::{Archive, ArchiveError};
 pub use error::{RolloutError, RolloutErrorKind};
@@ -36,7 +39,7 @@ pub use state::State;
 pub use swap::shared_ports;
 pub use view::{Outcome, PluginView, RevisionView};
 
-use crate::arm::{Locks, Router};
+use crate::arm::{Held, Locks, Router};
 use crate::config::Sources;
 use crate::imports::Lender;
 use crate::plugin::{Bounds, Compiled, Digest, Ended, Engine, Grants, Plugin, Plugins, Revision, Values, declared};
@@ -46,9 +49,6 @@ use gate::Passed;
 use history::{History, Known};
 use state::Happening;
 use swap::{Reason, alone};
-
-/// How long a look at the revisions waits for a change of them.
-const SHORT: Duration = Duration::from_millis(500);
 
 /// What revisions are loaded with and kept in.
 #[derive(Debug)]
@@ -81,10 +81,10 @@ pub struct Rollout {
     plugins: Arc<Plugins>,
     lender: Arc<Lender>,
     locks: Arc<Locks>,
-    /// By namespace in lower case. Held for as long as a change takes.
+    /// By namespace in lower case, as they were published last.
     histories: Mutex<BTreeMap<String, History>>,
-    /// As they were shown last.
-    shown: ArcSwap<Vec<PluginView>>,
+    /// Of a namespace that nobody serves yet. One claim at a time: two may want the same name.
+    claims: tokio::sync::Mutex<()>,
 }
 
 impl Rollout {
@@ -100,54 +100,73 @@ impl Rollout {
             lender,
             locks,
             histories: Mutex::new(histories),
-            shown: ArcSwap::default(),
+            claims: tokio::sync::Mutex::default(),
         });
         tokio::spawn(retire(Arc::downgrade(&rollout), endings));
+        for history in rollout.published().values() {
+            probation::resume(&rollout, history);
+        }
         rollout
+    }
+
+    fn published(&self) -> MutexGuard<'_, BTreeMap<String, History>> {
+        self.histories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn history(&self, namespace: &str) -> Option<History> {
+        self.published().get(&namespace.to_lowercase()).cloned()
+    }
+
+    fn publish(&self, history: &History) {
+        self.published().insert(history.key(), history.clone());
+    }
+
+    /// Waits until nobody else changes the plugin. What is known of it, and its turn for as long as it is held.
+    async fn begin(&self, namespace: &str) -> Result<(Held, History), RolloutError> {
+        let turn = self.locks.plugin(namespace).await;
+        let history = self.history(namespace).ok_or_else(|| self.no_such_plugin(namespace))?;
+        Ok((turn, history))
+    }
+
+    fn no_such_plugin(&self, namespace: &str) -> RolloutError {
+        let known = self.published().values().map(|history| history.namespace.as_str()).collect::<Vec<_>>().join(", ");
+        RolloutError::NoSuchPlugin { namespace: namespace.to_owned(), known }
     }
 
     /// Loads; Active if its namespace is not served yet or `then` is Swap; else it stays Ready.
     pub async fn install(self: &Arc<Self>, package: Package, then: Then) -> Result<Outcome, RolloutError> {
         self.to_its_end(|this| async move {
-            let (digest, origin) = (Digest::of(&package.bytes), package.origin.clone());
+            let (digest, origin) = (Digest::of(&package.bytes), package.origin.to_string());
             let installed = this.take_in(package, then).await;
-            if let Err(error) = &installed {
-                tracing::warn!(revision = digest.short(), %origin, %error, "a plugin was refused");
-                this.tell(Event::PluginRefused {
-                    plugin: None,
-                    revision: Some(digest.short().to_owned()),
-                    origin: origin.to_string(),
-                    code: error.code().to_owned(),
-                    reason: error.to_string(),
-                });
-            }
-            installed
+            installed.inspect_err(|error| this.refused(None, Some(&digest), origin, error.code(), error))
         })
         .await
     }
 
     async fn take_in(self: &Arc<Self>, package: Package, then: Then) -> Result<Outcome, RolloutError> {
         let revision = self.workshop.load(&package).await?;
-        let mut histories = self.histories.lock().await;
-        self.check_place(&histories, &revision)?;
-        let key = revision.manifest().namespace.to_lowercase();
-        let (values, grants) = self.allowed(histories.get(&key), &revision)?;
+        let (digest, key) = (revision.digest(), revision.manifest().namespace.to_lowercase());
+        let _turn = self.locks.plugin(&key).await;
+        let before = self.history(&key);
+        self.check_place(before.as_ref(), &revision)?;
+        let (values, grants) = self.allowed(before.as_ref(), &revision)?;
         let lacks = grants.lacks(&Grants::asked(revision.manifest(), &values));
-        self.workshop.archive.keep(revision.digest(), &package.bytes)?;
+        self.workshop.archive.keep(digest, &package.bytes)?;
         let (labels, version) = (revision.labels().clone(), revision.manifest().version.clone());
         self.tell(Event::PluginLoaded { labels, version, origin: package.origin.to_string() });
-        let is_new = histories.get(&key).is_none_or(|history| history.known(revision.digest()).is_none());
-        self.remember(&mut histories, revision.clone(), package.origin, grants.lines()).await?;
+        let is_new = before.as_ref().is_none_or(|history| history.known(digest).is_none());
+        let mut history = before.unwrap_or_else(|| History::new(&revision));
+        self.remember(&mut history, revision.clone(), package.origin, grants.lines()).await?;
         if self.plugins.of(&key).is_none() || then == Then::Swap {
-            let mut swapped = self.activate(&mut histories, &key, revision.digest(), Reason::Asked).await;
+            let mut swapped = self.activate(&mut history, digest, Reason::Asked).await;
             match &mut swapped {
                 Ok(outcome) => outcome.notes.extend(lacks),
-                Err(_) if is_new => self.drop_revision(&mut histories, &key, revision.digest()).await?,
+                Err(_) if is_new => self.drop_revision(&mut history, digest).await?,
                 Err(_) => {}
             }
             return swapped;
         }
-        let mut outcome = self.outcome(&histories, &key, revision.digest(), None)?;
+        let mut outcome = history.outcome(digest, None)?;
         if outcome.revision.state != State::Active.as_str() {
             outcome.notes.push("It is ready, and not active: swap to it.".to_owned());
         }
@@ -155,26 +174,23 @@ impl Rollout {
         Ok(outcome)
     }
 
-    /// Everything that install and swap would look at; changes nothing.
+    /// Everything that install and swap would look at; changes nothing, and waits for nobody.
     pub async fn check(self: &Arc<Self>, package: Package) -> Result<Outcome, RolloutError> {
         let revision = self.workshop.load(&package).await?;
-        let histories = self.histories.lock().await;
-        self.check_place(&histories, &revision)?;
-        let namespace = &revision.manifest().namespace;
-        let known = histories.get(&namespace.to_lowercase());
-        let newer = self.workshop.newer_than(known, &revision).await;
+        let known = self.history(&revision.manifest().namespace);
+        self.check_place(known.as_ref(), &revision)?;
+        let newer = self.workshop.newer_than(known.as_ref(), &revision).await;
         // A plugin of its own: nothing of what is found out is for the one that serves.
         let plugin = Arc::new(Plugin::new(revision.manifest()));
-        let (values, grants) = self.allowed(known, &revision)?;
+        let (values, grants) = self.allowed(known.as_ref(), &revision)?;
         let lacks = grants.lacks(&Grants::asked(revision.manifest(), &values));
         revision.bind(Bounds::read(&values));
         let allowed = grants.lines();
         plugin.configure(values, grants);
-        let passed = self.gate(&revision, &newer, &plugin, Passed::default()).await?;
+        let passed = self.gate(&revision, &newer, &plugin, Passed::default(), gate::WHOLE).await?;
         let mut history = History::new(&revision);
-        history.plugin = Some(plugin);
         history.add(Known { allowed, ..Known::new(&revision, package.origin) });
-        let mut outcome = history.outcome(revision.digest(), None).ok_or_else(|| gone(&history, revision.digest()))?;
+        let mut outcome = history.outcome(revision.digest(), None)?;
         outcome.converted = passed.converted.len();
         outcome.notes.extend(lacks);
         Ok(outcome)
@@ -184,11 +200,12 @@ impl Rollout {
     pub async fn swap(self: &Arc<Self>, namespace: &str, to: &str) -> Result<Outcome, RolloutError> {
         let (namespace, to) = (namespace.to_owned(), to.to_owned());
         self.to_its_end(|this| async move {
-            let mut histories = this.histories.lock().await;
-            let history = find(&histories, &namespace)?;
-            let (key, digest) = (history.key(), history.named(&to)?);
-            let swapped = this.activate(&mut histories, &key, &digest, Reason::Asked).await;
-            this.told(history_name(&histories, &key), &digest, "a swap", swapped)
+            let (_turn, mut history) = this.begin(&namespace).await?;
+            let digest = history.named(&to)?;
+            let swapped = this.activate(&mut history, &digest, Reason::Asked).await;
+            swapped.inspect_err(|error| {
+                this.refused(Some(&history.namespace), Some(&digest), "a swap".to_owned(), error.code(), error);
+            })
         })
         .await
     }
@@ -197,8 +214,7 @@ impl Rollout {
     pub async fn rollback(self: &Arc<Self>, namespace: &str, to: Option<&str>) -> Result<Outcome, RolloutError> {
         let (namespace, to) = (namespace.to_owned(), to.map(str::to_owned));
         self.to_its_end(|this| async move {
-            let mut histories = this.histories.lock().await;
-            let history = find(&histories, &namespace)?;
+            let (_turn, mut history) = this.begin(&namespace).await?;
             let digest = match to {
                 Some(to) => history.named(&to)?,
                 None => history.before.last().cloned().ok_or_else(|| RolloutError::NothingBefore {
@@ -206,9 +222,10 @@ impl Rollout {
                     known: history.digests(),
                 })?,
             };
-            let key = history.key();
-            let swapped = this.activate(&mut histories, &key, &digest, Reason::RolledBack).await;
-            this.told(history_name(&histories, &key), &digest, "a rollback", swapped)
+            let swapped = this.activate(&mut history, &digest, Reason::RolledBack).await;
+            swapped.inspect_err(|error| {
+                this.refused(Some(&history.namespace), Some(&digest), "a rollback".to_owned(), error.code(), error);
+            })
         })
         .await
     }
@@ -217,10 +234,9 @@ impl Rollout {
     pub async fn forget(self: &Arc<Self>, namespace: &str, digest: &str) -> Result<Outcome, RolloutError> {
         let (namespace, asked) = (namespace.to_owned(), digest.to_owned());
         self.to_its_end(|this| async move {
-            let mut histories = this.histories.lock().await;
-            let history = find(&histories, &namespace)?;
-            let (key, digest) = (history.key(), history.named(&asked)?);
-            let known = history.known(&digest).ok_or_else(|| gone(history, &digest))?;
+            let (_turn, mut history) = this.begin(&namespace).await?;
+            let digest = history.named(&asked)?;
+            let known = history.known(&digest).ok_or_else(|| history.lacks(&digest))?;
             if matches!(known.state, State::Active | State::Draining) || history.active.as_ref() == Some(&digest) {
                 let (namespace, state) = (history.namespace.clone(), known.state.as_str());
                 return Err(RolloutError::InUse { namespace, digest, state });
@@ -229,8 +245,8 @@ impl Rollout {
                 let (namespace, service) = (history.namespace.clone(), history.service.clone());
                 return Err(RolloutError::Bundled { namespace, service });
             }
-            let outcome = this.outcome(&histories, &key, &digest, None)?;
-            this.drop_revision(&mut histories, &key, &digest).await?;
+            let outcome = history.outcome(&digest, None)?;
+            this.drop_revision(&mut history, &digest).await?;
             Ok(outcome)
         })
         .await
@@ -240,15 +256,12 @@ impl Rollout {
     pub async fn remove(self: &Arc<Self>, namespace: &str) -> Result<(), RolloutError> {
         let namespace = namespace.to_owned();
         self.to_its_end(|this| async move {
-            let mut histories = this.histories.lock().await;
-            let history = find(&histories, &namespace)?;
+            let (_turn, history) = this.begin(&namespace).await?;
             let (namespace, service) = (history.namespace.clone(), history.service.clone());
             if history.bundled.is_some() {
                 return Err(RolloutError::Bundled { namespace, service });
             }
-            let key = history.key();
-            let plugin = history.plugin.clone();
-            let _alone = match &plugin {
+            let _alone = match &history.plugin {
                 Some(plugin) => Some(alone(plugin).await?),
                 None => None,
             };
@@ -257,12 +270,14 @@ impl Rollout {
                 let first = first.id.to_string();
                 return Err(RolloutError::HasResources { namespace, count: stored.len(), first });
             }
+            let key = history.key();
             this.lender.inventory.commit_with(Vec::new(), Batch::default().remove(Self::TABLE, &key)).await?;
-            if let Some(plugin) = &plugin {
+            if let Some(plugin) = &history.plugin {
                 this.plugins.leave(plugin);
             }
-            for known in histories.remove(&key).into_iter().flat_map(|history| history.revisions) {
-                this.forget_component(&histories, &known.digest);
+            this.published().remove(&key);
+            for known in &history.revisions {
+                this.forget_component(&known.digest);
             }
             tracing::info!(namespace, "plugin removed");
             this.tell(Event::PluginRemoved { plugin: namespace });
@@ -272,43 +287,39 @@ impl Rollout {
     }
 
     /// Every plugin that is known, whether it serves or not.
-    pub async fn list(&self) -> Vec<PluginView> {
-        // While a change waits for others, what was there before it.
-        let Ok(histories) = tokio::time::timeout(SHORT, self.histories.lock()).await else {
-            return self.shown.load().as_ref().clone();
+    pub fn list(&self) -> Vec<PluginView> {
+        let view = |history: &History| {
+            let serving = self.plugins.of(&history.namespace);
+            PluginView {
+                namespace: history.namespace.clone(),
+                service: history.service.clone(),
+                active: history.active.clone().filter(|_| serving.is_some()),
+                revisions: history.revisions.iter().map(Known::view).collect(),
+                resources: self.lender.inventory.of_namespace(&history.namespace).len(),
+                settings: serving.map_or_else(Vec::new, |entry| declared(entry.revision.manifest())),
+            }
         };
-        let view = |history: &History| PluginView {
-            namespace: history.namespace.clone(),
-            service: history.service.clone(),
-            active: history.active.clone().filter(|_| self.plugins.of(&history.namespace).is_some()),
-            revisions: history.revisions.iter().map(Known::view).collect(),
-            resources: self.lender.inventory.of_namespace(&history.namespace).len(),
-        };
-        let all: Vec<PluginView> = histories.values().map(view).collect();
-        self.shown.store(Arc::new(all.clone()));
-        all
-    }
-
-    /// The same, and an event if it is a refusal.
-    fn told(
-        &self,
-        plugin: Option<String>,
-        digest: &Digest,
-        what: &str,
-        outcome: Result<Outcome, RolloutError>,
-    ) -> Result<Outcome, RolloutError> {
-        if let Err(error) = &outcome {
-            let (revision, code) = (Some(digest.short().to_owned()), error.code().to_owned());
-            let (origin, reason) = (what.to_owned(), error.to_string());
-            self.tell(Event::PluginRefused { plugin, revision, origin, code, reason });
-        }
-        outcome
+        self.published().values().map(view).collect()
     }
 
     /// A component that has not come as far as being installed.
     pub fn tell_refused(&self, origin: &Origin, code: &str, reason: &str) {
-        let (origin, code, reason) = (origin.to_string(), code.to_owned(), reason.to_owned());
-        self.tell(Event::PluginRefused { plugin: None, revision: None, origin, code, reason });
+        self.refused(None, None, origin.to_string(), code, &reason);
+    }
+
+    /// `from` is where the component comes from, or what was to be done with it.
+    fn refused(
+        &self,
+        plugin: Option<&str>,
+        revision: Option<&Digest>,
+        from: String,
+        code: &str,
+        reason: &dyn fmt::Display,
+    ) {
+        let revision = revision.map(|digest| digest.short().to_owned());
+        tracing::warn!(plugin, revision, from, code, "refused: {reason}");
+        let (plugin, code, reason) = (plugin.map(str::to_owned), code.to_owned(), reason.to_string());
+        self.tell(Event::PluginRefused { plugin, revision, origin: from, code, reason });
     }
 
     /// Something that components come from, and cannot now.
@@ -333,7 +344,7 @@ impl Rollout {
     }
 
     /// That the revision can be one of its namespace, beside all other plugins.
-    fn check_place(&self, histories: &BTreeMap<String, History>, revision: &Revision) -> Result<(), RolloutError> {
+    fn check_place(&self, known: Option<&History>, revision: &Revision) -> Result<(), RolloutError> {
         let manifest = revision.manifest();
         let table = self.plugins.now();
         let others =
@@ -341,7 +352,7 @@ impl Rollout {
         let manifests = others().map(|entry| entry.revision.manifest()).chain([manifest]);
         Router::check(manifests)
             .map_err(|source| RolloutError::Routes { revision: revision.label().to_owned(), source })?;
-        match histories.get(&manifest.namespace.to_lowercase()) {
+        match known {
             Some(history) if !history.service.eq_ignore_ascii_case(&manifest.service) => {
                 Err(RolloutError::OtherService {
                     revision: revision.label().to_owned(),
@@ -375,15 +386,12 @@ impl Rollout {
     /// Puts a loaded revision into the history of its namespace.
     async fn remember(
         &self,
-        histories: &mut BTreeMap<String, History>,
+        history: &mut History,
         revision: Arc<Revision>,
         origin: Origin,
         allowed: Vec<String>,
     ) -> Result<(), RolloutError> {
-        let key = revision.manifest().namespace.to_lowercase();
-        let digest = revision.digest().clone();
-        let history = histories.entry(key.clone()).or_insert_with(|| History::new(&revision));
-        match history.known(&digest).cloned() {
+        match history.known(revision.digest()).cloned() {
             Some(mut known) => {
                 if known.loaded.is_none() {
                     known.load(revision);
@@ -397,38 +405,33 @@ impl Rollout {
             None => history.add(Known { allowed, ..Known::new(&revision, origin) }),
         }
         self.lender.inventory.commit_with(Vec::new(), history.row()?).await?;
-        while let Some(surplus) = histories.get(&key).and_then(History::surplus) {
-            self.drop_revision(histories, &key, &surplus).await?;
+        self.publish(history);
+        while let Some(surplus) = history.surplus() {
+            self.drop_revision(history, &surplus).await?;
         }
         Ok(())
     }
+}
 
-    fn outcome(
-        &self,
-        histories: &BTreeMap<String, History>,
-        key: &str,
-        digest: &Digest,
-        replaced: Option<Digest>,
-    ) -> Result<Outcome, RolloutError> {
-        let history = find(histories, key)?;
-        history.outcome(digest, replaced).ok_or_else(|| gone(history, digest))
+/// Marks what has ended, for as long as the gateway lives. Each waits for its plugin's turn, and for no other's.
+async fn retire(rollout: Weak<Rollout>, mut endings: mpsc::UnboundedReceiver<Ended>) {
+    while let Some(ended) = endings.recv().await {
+        let Some(rollout) = rollout.upgrade() else { return };
+        tokio::spawn(async move { rollout.retired(&ended).await });
     }
 }
 
-/// Marks what has ended, for as long as the gateway lives.
-async fn retire(rollout: std::sync::Weak<Rollout>, mut endings: mpsc::UnboundedReceiver<Ended>) {
-    while let Some(Ended { digest, turn }) = endings.recv().await {
-        let Some(rollout) = rollout.upgrade() else { return };
-        let mut histories = rollout.histories.lock().await;
-        for (key, history) in histories.iter_mut() {
-            let namespace = history.namespace.clone();
-            if let Some(known) = history.known_mut(&digest).filter(|known| known.turn == turn) {
-                let label = known.label(key);
-                known.happens(Happening::Ended, &label);
-                rollout.tell(Event::PluginRetired { labels: known.labels(&namespace) });
-                history.unload();
-            }
-        }
+impl Rollout {
+    async fn retired(&self, Ended { namespace, digest, turn }: &Ended) {
+        // Of a plugin that was removed there is nothing to be said.
+        let Ok((_turn, mut history)) = self.begin(namespace).await else { return };
+        let key = history.key();
+        let Some(known) = history.known_mut(digest).filter(|known| known.turn == *turn) else { return };
+        let label = known.label(&key);
+        known.happens(Happening::Ended, &label);
+        self.tell(Event::PluginRetired { labels: known.labels(namespace) });
+        history.unload();
+        self.publish(&history);
     }
 }
 
@@ -439,22 +442,4 @@ fn granted(history: Option<&History>, manifest: &Manifest, values: &Values) -> G
         None => Grants::none(&manifest.service),
     };
     Grants::read(manifest, values, &by_default)
-}
-
-fn find<'a>(histories: &'a BTreeMap<String, History>, namespace: &str) -> Result<&'a History, RolloutError> {
-    histories.get(&namespace.to_lowercase()).ok_or_else(|| no_such_plugin(histories, namespace))
-}
-
-fn history_name(histories: &BTreeMap<String, History>, key: &str) -> Option<String> {
-    histories.get(key).map(|history| history.namespace.clone())
-}
-
-fn no_such_plugin(histories: &BTreeMap<String, History>, namespace: &str) -> RolloutError {
-    let known = histories.values().map(|history| history.namespace.as_str()).collect::<Vec<_>>().join(", ");
-    RolloutError::NoSuchPlugin { namespace: namespace.to_owned(), known }
-}
-
-fn gone(history: &History, digest: &Digest) -> RolloutError {
-    let (namespace, known) = (history.namespace.clone(), history.digests());
-    RolloutError::NoSuchRevision { namespace, asked: digest.to_string(), known }
 }

@@ -140,9 +140,9 @@ impl Begun {
         if is_new {
             let newer = self.workshop.newer_than(Some(history), &revision).await;
             let stored = inventory.of_namespace(key);
-            let passed = gate::pass(&revision, &newer, stored, None, Passed::default()).await?;
+            let passed = gate::pass(&revision, &newer, stored, None, Passed::default(), gate::WHOLE).await?;
             let records = passed.converted.into_values().map(crate::arm::Transition::Store).collect();
-            let mut next = history.kept();
+            let mut next = history.clone();
             next.activate(digest);
             inventory.commit_with(records, next.row()?).await?;
         }

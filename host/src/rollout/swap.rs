@@ -1,6 +1,5 @@
 //! The swap itself: gate, one batch in the store, one pointer.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +8,11 @@ use tokio::sync::OwnedRwLockWriteGuard;
 use super::gate::{self, Passed};
 use super::history::History;
 use super::state::Happening;
-use super::{Outcome, Rollout, RolloutError, Workshop, find, gone, no_such_plugin, probation};
+use super::{Outcome, Rollout, RolloutError, Workshop, probation};
 use crate::arm::{Held, Record, Transition};
 use crate::ingress::Shared;
 use crate::plugin::{Ask, Bounds, Capability, Digest, Entry, Plugin, Revision, Table};
-use crate::telemetry::Event;
+use crate::telemetry::{Event, Labels};
 
 /// How long a swap between schemas waits for the changes under way. Those that come later wait as long, too.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -28,40 +27,34 @@ pub(super) enum Reason {
 }
 
 impl Rollout {
-    /// The swap: gate, one batch, one pointer.
+    /// The swap: gate, one batch, one pointer. In the plugin's turn, which the caller holds.
     pub(super) async fn activate(
         self: &Arc<Self>,
-        histories: &mut BTreeMap<String, History>,
-        key: &str,
+        history: &mut History,
         digest: &Digest,
         reason: Reason,
     ) -> Result<Outcome, RolloutError> {
-        let history = find(histories, key)?;
-        if let Some(entry) = self.plugins.of(key).filter(|entry| entry.revision.digest() == digest) {
-            let (values, grants) = self.allowed(Some(history), &entry.revision)?;
-            if let Some(known) = histories.get_mut(key).and_then(|history| history.known_mut(digest)) {
-                known.allowed = grants.lines();
-            }
-            entry.revision.bind(Bounds::read(&values));
-            entry.plugin.configure(values, grants);
-            let mut outcome = self.outcome(histories, key, digest, None)?;
-            outcome.notes.push("It is the active one already; its settings were read anew.".to_owned());
-            return Ok(outcome);
+        let known = history.known(digest).ok_or_else(|| history.lacks(digest))?;
+        let before = self.plugins.of(&history.namespace);
+        if let Some(entry) = before.as_ref().filter(|entry| entry.revision.digest() == digest) {
+            return self.configure_anew(history, entry);
         }
-        let known = history.known(digest).ok_or_else(|| gone(history, digest))?;
         let revision = match known.loaded.clone() {
             Some(revision) => revision,
             None => self.workshop.load_kept(digest).await?,
         };
-        let before = self.plugins.of(key);
         let (values, grants) = self.allowed(Some(history), &revision)?;
         revision.bind(Bounds::read(&values));
-        let plugin = match &before {
-            Some(entry) => entry.plugin.clone(),
-            None => Arc::new(Plugin::new(revision.manifest())),
+        let (plugin, _claim) = match &before {
+            Some(entry) => (entry.plugin.clone(), None),
+            None => {
+                let claim = self.claims.lock().await;
+                self.plugins.now().check_claims(&revision)?;
+                (Arc::new(Plugin::new(revision.manifest())), Some(claim))
+            }
         };
         let newer = self.workshop.newer_than(Some(history), &revision).await;
-        let mut passed = self.gate(&revision, &newer, &plugin, Passed::default()).await?;
+        let mut passed = self.gate(&revision, &newer, &plugin, Passed::default(), gate::WHOLE).await?;
         // What was stored while the gate looked is looked at again, when nothing is stored any more.
         let _alone = match reshapes(before.as_ref(), &revision) {
             Reshapes::Nothing => None,
@@ -69,64 +62,75 @@ impl Rollout {
                 let alone = alone(&plugin).await?;
                 // Who marks something for its deletion has no part in that, but in these.
                 let held = self.hold(&plugin, |record| is_newer(record, &revision)).await;
-                passed = self.gate(&revision, &newer, &plugin, passed).await?;
+                passed = self.gate(&revision, &newer, &plugin, passed, PATIENCE).await?;
                 Some((alone, held))
             }
         };
 
-        let history = histories.get_mut(key).ok_or_else(|| no_such_plugin(&BTreeMap::new(), key))?;
         let replaced = history.active.clone().filter(|active| active != digest);
         let converted = passed.converted.len();
-        let mut next = history.kept();
+        let mut next = history.clone();
         next.replace(digest, replaced.as_ref(), reason);
         let records = passed.converted.into_values().map(Transition::Store).collect();
         self.lender.inventory.commit_with(records, next.row()?).await?;
 
+        *history = next;
         let allowed = grants.lines();
         plugin.configure(values, grants);
-        history.replace(digest, replaced.as_ref(), reason);
         history.plugin = Some(plugin.clone());
         if let Some(known) = replaced.as_ref().and_then(|replaced| history.known_mut(replaced)) {
-            let label = known.label(key);
+            let label = known.label(plugin.namespace());
             known.happens(Happening::Replaced, &label);
-            let labels = known.labels(plugin.namespace());
-            self.tell(Event::PluginDraining { labels: labels.clone() });
-            let to = digest.short().to_owned();
-            match reason {
-                Reason::Asked => {}
-                Reason::RolledBack => {
-                    self.tell(Event::PluginRolledBack { labels, to, why: "it was asked for".to_owned() });
-                }
-                Reason::Trouble => {
-                    self.tell(Event::PluginRolledBack {
-                        labels,
-                        to,
-                        why: "calls of it failed soon after it was swapped in".to_owned(),
-                    });
-                }
-            }
+            self.tell_replaced(known.labels(plugin.namespace()), digest, reason);
         }
+        let mut turn = 0;
         if let Some(known) = history.known_mut(digest) {
             known.load(revision.clone());
             known.happens(Happening::Activated, revision.label());
             known.allowed = allowed;
-            known.turn = self.plugins.serve(plugin, revision.clone());
+            turn = self.plugins.serve(plugin, revision.clone());
+            known.turn = turn;
             let replaced = replaced.as_ref().map(|replaced| replaced.short().to_owned());
             self.tell(Event::PluginActivated { labels: revision.labels().clone(), replaced });
         }
-        let turn = history.known(digest).map_or(0, |known| known.turn);
         history.unload();
+        self.publish(history);
         drop(before);
         self.lender.ingress.share(shared_ports(&self.plugins.now())).await;
-        for record in self.lender.inventory.of_namespace(key) {
+        for record in self.lender.inventory.of_namespace(&history.namespace) {
             self.lender.wake(record.id.key());
         }
-        if reason == Reason::Asked && replaced.is_some() {
+        if history.on_probation.is_some() {
             probation::begin(self, &revision, turn);
         }
-        let mut outcome = self.outcome(histories, key, digest, replaced)?;
+        let mut outcome = history.outcome(digest, replaced)?;
         outcome.converted = converted;
         Ok(outcome)
+    }
+
+    /// Of the revision that is active already.
+    fn configure_anew(&self, history: &mut History, entry: &Entry) -> Result<Outcome, RolloutError> {
+        let Entry { plugin, revision } = entry;
+        let (values, grants) = self.allowed(Some(history), revision)?;
+        if let Some(known) = history.known_mut(revision.digest()) {
+            known.allowed = grants.lines();
+        }
+        self.publish(history);
+        revision.bind(Bounds::read(&values));
+        plugin.configure(values, grants);
+        let mut outcome = history.outcome(revision.digest(), None)?;
+        outcome.notes.push("It is the active one already; its settings were read anew.".to_owned());
+        Ok(outcome)
+    }
+
+    fn tell_replaced(&self, labels: Labels, by: &Digest, reason: Reason) {
+        self.tell(Event::PluginDraining { labels: labels.clone() });
+        let why = match reason {
+            Reason::Asked => return,
+            Reason::RolledBack => "it was asked for",
+            Reason::Trouble => "calls of it failed soon after it was swapped in",
+        };
+        self.tell(Event::PluginRolledBack { labels, to: by.short().to_owned(), why: why.to_owned() });
     }
 
     pub(super) async fn gate(
@@ -135,9 +139,10 @@ impl Rollout {
         newer: &[Arc<Revision>],
         plugin: &Arc<Plugin>,
         before: Passed,
+        limit: Duration,
     ) -> Result<Passed, RolloutError> {
         let stored = self.lender.inventory.of_namespace(plugin.namespace());
-        Ok(gate::pass(revision, newer, stored, Some((&self.lender, plugin)), before).await?)
+        Ok(gate::pass(revision, newer, stored, Some((&self.lender, plugin)), before, limit).await?)
     }
 
     /// The write locks of some of what is stored. Whoever has one of them waits for none.

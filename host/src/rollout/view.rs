@@ -1,5 +1,6 @@
 //! What is shown of plugins and their revisions: the JSON of `/_floci/plugins`, which the command line reads back.
 
+use floci_az_contract::Setting;
 use serde::{Deserialize, Serialize};
 
 use super::package::Origin;
@@ -17,6 +18,8 @@ pub struct PluginView {
     pub revisions: Vec<RevisionView>,
     /// Stored resources of its namespace.
     pub resources: usize,
+    /// Of its service, as the active revision declares them.
+    pub settings: Vec<Setting>,
 }
 
 /// One revision.

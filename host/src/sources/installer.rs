@@ -15,7 +15,7 @@ pub trait Installer: Send + Sync {
     /// What an install would come to; changes nothing.
     fn check(&self, package: Package) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
 
-    fn list(&self) -> impl Future<Output = Vec<PluginView>> + Send;
+    fn list(&self) -> Vec<PluginView>;
 
     /// Hears of a component that is refused before it could be installed.
     fn refused(&self, _origin: &Origin, _code: &str, _reason: &str) {}
@@ -35,8 +35,8 @@ impl Installer for Arc<Rollout> {
         Rollout::check(self, package).await
     }
 
-    async fn list(&self) -> Vec<PluginView> {
-        Rollout::list(self).await
+    fn list(&self) -> Vec<PluginView> {
+        Rollout::list(self)
     }
 
     fn refused(&self, origin: &Origin, code: &str, reason: &str) {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::token::AdminToken;
 use crate::arm::{ArmError, Reply, Request};
-use crate::rollout::Outcome;
+use crate::rollout::{Origin, Outcome};
 use package::{Brought, Wish};
 use route::Route;
 pub use seam::{Components, Doing, Revisions};
@@ -81,14 +81,14 @@ impl PluginAdmin {
         let outcome = match (route, &request.method) {
             (Route::All, &Method::PUT) => self.put(request).await?,
             (Route::All, _) => {
-                return Ok(Reply::json(StatusCode::OK, json!({ "value": shown(&revisions.list().await)? })));
+                return Ok(Reply::json(StatusCode::OK, json!({ "value": shown(&revisions.list())? })));
             }
             (Route::One { namespace }, &Method::DELETE) => {
                 whole(revisions.remove(namespace)).await?;
                 return Ok(Reply::empty(StatusCode::NO_CONTENT));
             }
             (Route::One { namespace }, _) => {
-                let all = revisions.list().await;
+                let all = revisions.list();
                 let known = || all.iter().map(|plugin| plugin.namespace.clone()).collect::<Vec<_>>();
                 let found = all.iter().find(|plugin| plugin.namespace.eq_ignore_ascii_case(&namespace));
                 let found = found.ok_or_else(|| ArmError::unknown_plugin(&namespace, &known()))?;
@@ -116,13 +116,20 @@ impl PluginAdmin {
         let (revisions, components, brought) =
             (self.revisions.clone(), self.components.clone(), package::brought(request)?);
         whole(async move {
-            let package = match brought {
-                Brought::Here { bytes, signature, pin } => components.sent(bytes, signature, pin).await?,
-                Brought::Image { reference, pin } => components.pull(reference, pin).await?,
+            let (origin, package) = match brought {
+                Brought::Here { bytes, signature, pin } => {
+                    (Origin::Upload, components.sent(bytes, signature, pin).await)
+                }
+                Brought::Image { reference, pin } => {
+                    (Origin::Image(reference.clone()), components.pull(reference, pin).await)
+                }
             };
             match wish {
-                Wish::Check => revisions.check(package).await,
-                Wish::Install(then) => revisions.install(package, then).await,
+                Wish::Check => revisions.check(package?).await,
+                Wish::Install(then) => {
+                    let package = package.inspect_err(|error| revisions.refused(&origin, error))?;
+                    revisions.install(package, then).await
+                }
             }
         })
         .await

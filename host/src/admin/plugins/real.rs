@@ -4,18 +4,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use tokio::task::spawn_blocking;
 
 use super::seam::{Components, Doing, Revisions};
 use crate::arm::ArmError;
 use crate::plugin::Digest;
-use crate::rollout::{Outcome, Package, PluginView, Rollout, RolloutError, RolloutErrorKind, Then};
+use crate::rollout::{Origin, Outcome, Package, PluginView, Rollout, RolloutError, RolloutErrorKind, Then};
 use crate::sources::{Intake, SourceError, SourceErrorKind};
 
 impl Revisions for Rollout {
-    fn list(&self) -> BoxFuture<'_, Vec<PluginView>> {
-        self.list().boxed()
+    fn list(&self) -> Vec<PluginView> {
+        self.list()
     }
 
     fn check(self: Arc<Self>, package: Package) -> Doing<Outcome> {
@@ -40,6 +39,10 @@ impl Revisions for Rollout {
 
     fn remove(self: Arc<Self>, namespace: String) -> Doing<()> {
         async move { Rollout::remove(&self, &namespace).await.map_err(refused) }.boxed()
+    }
+
+    fn refused(&self, origin: &Origin, error: &ArmError) {
+        self.tell_refused(origin, &error.code, &error.message);
     }
 }
 

@@ -9,20 +9,22 @@ use futures_util::future::BoxFuture;
 
 use crate::arm::ArmError;
 use crate::plugin::Digest;
-use crate::rollout::{Outcome, Package, PluginView, Then};
+use crate::rollout::{Origin, Outcome, Package, PluginView, Then};
 
 /// A change, that is whole or none once it is begun.
 pub type Doing<T> = BoxFuture<'static, Result<T, ArmError>>;
 
 /// The revisions of the plugins.
 pub trait Revisions: fmt::Debug + Send + Sync + 'static {
-    fn list(&self) -> BoxFuture<'_, Vec<PluginView>>;
+    fn list(&self) -> Vec<PluginView>;
     fn check(self: Arc<Self>, package: Package) -> Doing<Outcome>;
     fn install(self: Arc<Self>, package: Package, then: Then) -> Doing<Outcome>;
     fn swap(self: Arc<Self>, namespace: String, to: String) -> Doing<Outcome>;
     fn rollback(self: Arc<Self>, namespace: String, to: Option<String>) -> Doing<Outcome>;
     fn forget(self: Arc<Self>, namespace: String, digest: String) -> Doing<Outcome>;
     fn remove(self: Arc<Self>, namespace: String) -> Doing<()>;
+    /// Hears of a component that could not be had, or was not taken in.
+    fn refused(&self, origin: &Origin, error: &ArmError);
 }
 
 /// The way in for components: what it gives out is as large, as signed and as intact as the operator wants it.

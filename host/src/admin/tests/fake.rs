@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 
 use super::super::{Components, Doing, Revisions};
 use crate::arm::ArmError;
@@ -88,8 +87,8 @@ fn activate(plugin: &mut PluginView, to: &str) -> Result<Outcome, ArmError> {
 }
 
 impl Revisions for Fake {
-    fn list(&self) -> BoxFuture<'_, Vec<PluginView>> {
-        async { self.plugins.lock().unwrap().clone() }.boxed()
+    fn list(&self) -> Vec<PluginView> {
+        self.plugins.lock().unwrap().clone()
     }
 
     fn check(self: Arc<Self>, package: Package) -> Doing<Outcome> {
@@ -111,6 +110,7 @@ impl Revisions for Fake {
                         active: None,
                         revisions: Vec::new(),
                         resources: 0,
+                        settings: Vec::new(),
                     });
                     plugins.len() - 1
                 }
@@ -167,6 +167,8 @@ impl Revisions for Fake {
         }
         .boxed()
     }
+
+    fn refused(&self, _: &Origin, _: &ArmError) {}
 }
 
 /// Takes everything in, and has whatever is asked for: the reference is the component, `contoso.widgets:2.0.0` becomes `contoso.widgets 2.0.0`.

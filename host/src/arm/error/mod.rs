@@ -10,7 +10,7 @@ mod rules;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::plugin::contract::Rejection;
+use crate::plugin::contract::{Fault, Rejection};
 use crate::plugin::{CallError, Contained};
 
 /// Who a request failed at, as the header `x-ms-failure-cause` says.
@@ -81,6 +81,13 @@ impl From<Rejection> for ArmError {
         let status = StatusCode::from_u16(rejection.status).ok().filter(StatusCode::is_client_error);
         let error = ArmError::new(status.unwrap_or(StatusCode::BAD_REQUEST), &rejection.code, rejection.message);
         ArmError { target: rejection.target, cause: Cause::Service, ..error }
+    }
+}
+
+/// Of an operation, which has no status and no target.
+impl From<ArmError> for Fault {
+    fn from(error: ArmError) -> Fault {
+        Fault { code: error.code, message: error.message }
     }
 }
 

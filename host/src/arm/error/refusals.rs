@@ -156,6 +156,7 @@ impl ArmError {
     pub fn plugin_failed(what: &str) -> ArmError {
         ArmError { cause: Cause::Service, ..ArmError::new(StatusCode::INTERNAL_SERVER_ERROR, "PluginFailed", what) }
     }
+
     /// It did answer, and what it answered is nothing that can be understood.
     pub fn plugin_answer_invalid(what: &str) -> ArmError {
         ArmError { code: "PluginAnswerInvalid".to_owned(), ..ArmError::plugin_failed(what) }

@@ -13,6 +13,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use floci_az_contract::Setting;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
@@ -175,6 +176,15 @@ pub fn plugin(
         PluginCommand::Events { follow } => events::print(&gateway, *follow, terminal)?,
     }
     Ok(())
+}
+
+/// The settings of every service that the gateway has plugins for.
+pub fn services(
+    gateway: &config::Gateway,
+    surroundings: &Surroundings,
+) -> Result<Vec<(String, Vec<Setting>)>, CliError> {
+    let plugins: Vec<PluginView> = Gateway::of(gateway, surroundings)?.list(PLUGINS)?;
+    Ok(plugins.into_iter().map(|plugin| (plugin.service, plugin.settings)).collect())
 }
 
 fn path(namespace: &str) -> String {

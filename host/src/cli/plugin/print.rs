@@ -232,6 +232,7 @@ mod tests {
             active,
             revisions,
             resources: 3,
+            settings: Vec::new(),
         };
         let noted = RevisionView {
             note: Some("rolled back: it trapped 3 times in its probation".to_owned()),

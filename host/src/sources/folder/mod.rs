@@ -116,7 +116,7 @@ impl Folder {
 
     /// To be awaited before the gateway serves: installs what is there, in the order of names.
     pub async fn begin(&mut self, installer: &impl Installer) {
-        let plugins = installer.list().await;
+        let plugins = installer.list();
         // The newest first, so that the first one of a file is the last that was installed from it.
         for revision in plugins.into_iter().flat_map(|plugin| plugin.revisions) {
             if let Origin::File(path) = revision.origin {
@@ -207,7 +207,7 @@ impl Folder {
             Read::Changed => return Ok(Taken::Changed),
         };
         let digest = Digest::of(&package.bytes);
-        if let Some(namespace) = self.installed_before(path, &digest, installer).await {
+        if let Some(namespace) = self.installed_before(path, &digest, installer) {
             tracing::debug!(file = %path.display(), revision = digest.short(), "installed before");
             self.installed.insert(path.to_owned(), digest);
             return Ok(Taken::Installed { namespace });
@@ -248,7 +248,7 @@ impl Folder {
 
     /// The namespace, if it was installed from this file, or from another that has only been given a new name, and has not
     /// been forgotten since.
-    async fn installed_before(&self, path: &Path, digest: &Digest, installer: &impl Installer) -> Option<String> {
+    fn installed_before(&self, path: &Path, digest: &Digest, installer: &impl Installer) -> Option<String> {
         let before = match self.installed.get(path) {
             Some(last) => last == digest,
             None => self.installed.values().any(|last| last == digest),
@@ -257,7 +257,7 @@ impl Folder {
         let has = |plugin: &PluginView| {
             plugin.active.is_some() && plugin.revisions.iter().any(|known| known.digest == *digest)
         };
-        let plugins = if before { installer.list().await } else { Vec::new() };
+        let plugins = if before { installer.list() } else { Vec::new() };
         plugins.into_iter().find(has).map(|plugin| plugin.namespace)
     }
 

@@ -107,13 +107,14 @@ impl Installer for Fake {
         Fake::outcome(&package)
     }
 
-    async fn list(&self) -> Vec<PluginView> {
+    fn list(&self) -> Vec<PluginView> {
         let view = |(namespace, revisions): (String, Vec<RevisionView>)| PluginView {
             service: namespace.clone(),
             active: revisions.first().map(|revision| revision.digest.clone()),
             namespace,
             revisions,
             resources: 0,
+            settings: Vec::new(),
         };
         self.seen().plugins.into_iter().map(view).collect()
     }

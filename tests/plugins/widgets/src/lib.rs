@@ -131,6 +131,7 @@ impl Provider for Widgets {
                 return Err(format!("the widget {name} of schema {from_schema} is one that cannot be upgraded"));
             }
             None if script.upgrade == "trap" => mischief::trap(),
+            None if script.upgrade == "loop" => mischief::endless(),
             _ => {}
         }
         with_color_of(resource.state, script.schema)

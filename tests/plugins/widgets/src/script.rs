@@ -37,7 +37,7 @@ pub struct Script {
     pub api_versions: Vec<String>,
     /// `ok`, `trap`, `loop` or `garbage`.
     pub describe: String,
-    /// `ok`, `trap` or `fail-on:<name of a resource>`.
+    /// `ok`, `trap`, `loop` or `fail-on:<name of a resource>`.
     pub upgrade: String,
     /// `ok` or `refuse`.
     pub downgrade: String,
