@@ -8,7 +8,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use rustls::ServerConfig;
@@ -43,7 +43,10 @@ const META: Table = Table("meta");
 const FORMAT_KEY: &str = "format";
 const RUNTIME_KEY: &str = "runtime";
 /// Changes whenever rows that an earlier gateway wrote cannot be read as they are.
-const FORMAT: &str = "2";
+const FORMAT: &str = "3";
+/// How long the end of the gateway waits for changes and steps under way, once its connections have ended. An honest
+/// step that is cut off is repeated by the next start; one that hangs keeps nobody from ending the gateway.
+const FINISHING: Duration = Duration::from_secs(20);
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -251,10 +254,20 @@ impl Gateway {
                 closing,
             )
             .await;
-        // A change that outlived its connection still starts or ends workloads. Its calls have deadlines.
-        door.finish().await;
-        if let Err(error) = reconciling.await {
-            tracing::error!(%error, "the reconcile loop broke");
+        let reconciler = reconciling.abort_handle();
+        let finishing = async {
+            // A change that outlived its connection still starts or ends workloads.
+            door.finish().await;
+            if let Err(error) = reconciling.await {
+                tracing::error!(%error, "the reconcile loop broke");
+            }
+        };
+        if tokio::time::timeout(FINISHING, finishing).await.is_err() {
+            tracing::warn!(
+                "what was under way has not ended within {} s; the next start goes on with it",
+                FINISHING.as_secs()
+            );
+            reconciler.abort();
         }
         watching.abort();
         if let Some(Err(error)) = join(installing).await {

@@ -41,6 +41,14 @@ impl Served {
         format!("http://localhost:{}", self.0.port)
     }
 
+    /// Until a call of the widgets' plugin runs.
+    fn wait_for_a_call(&self) {
+        let is_running = |line: &str| {
+            line.starts_with("floci_az_plugin_instances{") && line.contains("Contoso.Widgets") && line.ends_with(" 1")
+        };
+        wait_for("a call", || self.0.arm().text("/metrics").lines().any(is_running));
+    }
+
     fn megabytes_resident(&self) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -227,10 +235,16 @@ fn a_reconcile_that_misbehaves_fails_its_own_resource() {
         .zip(&operations)
         .map(|(word, operation)| {
             bad(word).settled("Failed");
-            format!("{word}: {}", summary(&served.0.arm().get(operation)))
+            let Answer { headers, body, .. } = served.0.arm().get(operation).expect(200);
+            assert_eq!(body["status"], "Failed");
+            format!("{word}: {}", summary(&Answer { status: 500, headers, body }))
         })
         .collect();
-    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        panic: 500 PluginTrapped the plugin Contoso.Widgets@<digest> failed in 'reconcile': wasm trap: wasm `unreachable` instruction executed; ... the fixture was asked to panic.
+        loop: 500 PluginTimedOut the plugin Contoso.Widgets@<digest> did not answer 'reconcile' within 4 s and was stopped. The setting limits.effect-seconds of its service allows more.
+        memory: 500 PluginOutOfMemory the plugin Contoso.Widgets@<digest> failed in 'reconcile': it wanted more than 64 MiB of memory. The setting limits.memory of its service allows more.
+        garbage: 500 PluginAnswerInvalid the plugin Contoso.Widgets@<digest> returned a document that is no JSON object"#]].assert_eq(&lines.join("\n"));
     let good = served.resource("Contoso.Widgets/widgets", "good");
     good.put(&widget(json!({ "waits": 2 }))).expect(201);
     assert_eq!(good.settled("Succeeded").body["properties"]["readyBy"], "1.0.0");
@@ -242,11 +256,11 @@ fn a_reconcile_that_misbehaves_fails_its_own_resource() {
 
 #[test]
 fn a_plugin_whose_steps_hang_has_only_its_own_places() {
-    let settings = [("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_EFFECT_SECONDS", "600")];
+    let settings =
+        [("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_EFFECT_SECONDS", "3600"), ("FLOCI_AZ_SERVICES_TOOLS_GRANTS_RESP", "true")];
     let tools = json!({ "namespace": "Contoso.Tools", "service": "tools", "api_versions": [VERSION] });
-    let settings: Vec<_> = settings.into_iter().chain([("FLOCI_AZ_SERVICES_TOOLS_GRANTS_RESP", "true")]).collect();
     let components = [fixture::revision(json!({ "api_versions": [VERSION] })), fixture::revision(tools)];
-    let served = Served::with(&components, &settings);
+    let mut served = Served::with(&components, &settings);
     // More than the gateway takes steps at a time of one plugin; none of them ends before this test does.
     for index in 0..40 {
         let hanging = served.resource("Contoso.Widgets/widgets", &format!("hanging-{index}"));
@@ -256,6 +270,27 @@ fn a_plugin_whose_steps_hang_has_only_its_own_places() {
     other.put(&widget(json!({ "waits": 3 }))).expect(201);
     other.settled("Succeeded");
     assert_eq!(served.resource("Contoso.Widgets/widgets", "hanging-39").get().state(), "Creating");
+    // And none of them keeps the gateway from ending.
+    served.0.terminate();
+    assert!(served.0.log_text().contains("the next start goes on with it"), "{}", served.0.log_text());
+}
+
+#[test]
+fn a_creation_that_hangs_holds_no_group() {
+    let component = fixture::revision(json!({ "api_versions": [VERSION] }));
+    let served = Served::with(&[component], &[("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_CALL_SECONDS", "45")]);
+    let group = "/subscriptions/my-sub/resourceGroups/of-its-own";
+    let hanging = served.0.arm().cache_at(&format!("{group}/providers/Contoso.Widgets/widgets/hanging"));
+    let cache = served.0.arm().cache_at(&format!("{group}/providers/Microsoft.Cache/redis/in-a-group-of-its-own"));
+    thread::scope(|scope| {
+        let asked = scope.spawn(|| hanging.put(&widget(json!({ "misbehave": "block" }))));
+        served.wait_for_a_call();
+        cache.put(&quickstart()).expect(201);
+        assert!(!asked.is_finished(), "the group was created while another creation in it hangs");
+        assert_eq!(asked.join().unwrap().code(), "PluginTimedOut");
+    });
+    let names = served.0.arm().get(&format!("{group}?api-version=2021-04-01")).expect(200).body;
+    assert_eq!(names["name"], "of-its-own");
 }
 
 #[test]
@@ -316,6 +351,23 @@ fn what_no_compiler_makes_is_contained_too() {
     let grown = served.megabytes_resident().saturating_sub(at_first);
     assert!(grown < 512, "the process has grown by {grown} MB");
     neighbour.check();
+}
+
+#[test]
+fn a_page_may_be_larger_than_an_answer() {
+    let component = fixture::revision(json!({ "api_versions": [VERSION], "present": true }));
+    let served = Served::with(&[component], &[("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_ANSWER", "1mb")]);
+    // 50 of them are less than that, all of them are more.
+    let color = "r".repeat(17_000);
+    for index in 0..70 {
+        let widget = widget(json!({ "color": color }));
+        served.resource("Contoso.Widgets/widgets", &format!("w{index}")).put(&widget).expect(201);
+    }
+    let list = "/subscriptions/my-sub/resourceGroups/my-rg/providers/Contoso.Widgets/widgets";
+    let page = served.0.arm().get(&format!("{list}?api-version={VERSION}&$top=100")).expect(200).body;
+    let values = page["value"].as_array().unwrap();
+    assert_eq!(values.len(), 70);
+    assert!(values.iter().all(|one| one["properties"]["shownBy"] == "1.0.0"));
 }
 
 #[test]

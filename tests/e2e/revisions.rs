@@ -281,7 +281,11 @@ fn what_is_not_signed_is_refused_and_the_active_revision_serves_on() {
         assert_eq!(gateway.arm().plugin(NAMESPACE)["active"], active, "{what}");
         format!("{what}: {}", told(&refused, &two))
     });
-    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        no signature: 400 SignatureMissing the component that was sent is not signed: the signature that was sent with it was looked for. The gateway takes signed components only (plugins.signature-key): sign it with cosign sign-blob --key cosign.key --bundle plugin.wasm.sig plugin.wasm
+        of another key: 400 SignatureInvalid the component that was sent has no signature that plugins.signature-key is good for: the signature that was sent with it is not valid for these bytes and this key. Sign it with cosign sign-blob --key cosign.key --bundle plugin.wasm.sig plugin.wasm, or set plugins.signature-key to the key that it was signed with
+        of another component: 400 SignatureInvalid the component that was sent has no signature that plugins.signature-key is good for: the signature that was sent with it is not valid for these bytes and this key. Sign it with cosign sign-blob --key cosign.key --bundle plugin.wasm.sig plugin.wasm, or set plugins.signature-key to the key that it was signed with
+        no base64: 400 InvalidRequest x-floci-signature '%' is invalid. Supported: the signature's bytes in base64."#]].assert_eq(&lines.join("\n"));
     let events = gateway.arm().text("/_floci/events?follow=false");
     for code in ["SignatureMissing", "SignatureInvalid"] {
         assert!(events.contains(&format!(r#""code":"{code}""#)), "{code}: {events}");

@@ -255,7 +255,7 @@ fn a_probation_rolls_back_once_what_hangs_has_ended() {
 #[test]
 fn a_change_of_one_plugin_waits_for_no_other() {
     let mut gateway = fixture::prepared();
-    gateway.set("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_CALL_SECONDS", "600");
+    gateway.set("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_CALL_SECONDS", "45");
     gateway.spawn();
     let revision = |script: Value| {
         let mut all = json!({ "api_versions": [VERSION] });
@@ -265,9 +265,13 @@ fn a_change_of_one_plugin_waits_for_no_other() {
     let tool =
         |version: &str| revision(json!({ "namespace": "Contoso.Tools", "service": "tools", "version": version }));
     gateway.arm().install("", &revision(json!({}))).expect(200);
-    let path = |namespace: &str| format!("/subscriptions/s/resourceGroups/g/providers/{namespace}/widgets/a");
-    gateway.arm().cache_at(&path("Contoso.Widgets")).put(&widget(json!({}))).expect(201);
-    // Its gate looks at that for as long as a gate may, which is longer than this test.
+    let at = |namespace: &str, name: &str| {
+        gateway.arm().cache_at(&format!("/subscriptions/s/resourceGroups/g/providers/{namespace}/widgets/{name}"))
+    };
+    for name in ["a", "b", "c"] {
+        at("Contoso.Widgets", name).put(&widget(json!({}))).expect(201);
+    }
+    // 45 s for each of them is more than a gate may take: it ends by that, long after all of this.
     let looping = revision(json!({ "schema": 2, "upgrade": "loop" }));
     thread::scope(|scope| {
         let gate = scope.spawn(|| gateway.arm().try_install("?swap=true", &looping, &[]));
@@ -284,11 +288,10 @@ fn a_change_of_one_plugin_waits_for_no_other() {
         });
         gateway.arm().install("?swap=true", &tool("3.0.0")).expect(200);
         for _ in 0..3 {
-            let path = path("Contoso.Tools");
-            gateway.arm().cache_at(&path).put(&widget(json!({ "misbehave": "trap" }))).expect(500);
+            at("Contoso.Tools", "trapped").put(&widget(json!({ "misbehave": "trap" }))).expect(500);
         }
         wait_for("the rollback", || gateway.arm().plugin("Contoso.Tools")["active"] == before);
-        gateway.arm().cache_at(&path("Contoso.Widgets")).get().expect(200);
+        at("Contoso.Widgets", "a").put(&widget(json!({ "size": 2 }))).expect(200);
         assert!(!gate.is_finished());
         gateway.arm().send("GET", "/ready", None).expect(200);
         // Not waited for.

@@ -11,8 +11,8 @@
 //! Groups and subscriptions have a write lock, too. What is put into something holds the **presence** of what it is put
 //! into, which is the write lock taken together with others of its kind: so a group takes in many at once, and none
 //! while it is being removed. A creation takes, in this order: the write lock of its own, the presence of its parent, its
-//! name (which may have to be unique beyond its group), the presence of its group and of its subscription. Nobody takes
-//! any two of them in another order. A change of a child whose life is its parent's takes the first two of these; the step
+//! name (which may have to be unique beyond its group), the presence of its group and of its subscription, and, only to
+//! store it, the birth of a group that is not there yet. Nobody takes any two of them in another order. A change of a child whose life is its parent's takes the first two of these; the step
 //! of its parent, under the parent's effects lock, takes the write locks of several children in the order of their ids, and
 //! not while it holds the parent's.
 //!
@@ -30,6 +30,7 @@ enum Kind {
     Effects,
     Write,
     Name,
+    Birth,
     Plugin,
 }
 
@@ -70,6 +71,12 @@ impl Locks {
     pub async fn name(&self, full_type: &str, name: &str) -> Held {
         let key = Key::folded(&format!("{full_type}/{name}"));
         Held { _guard: self.lock(Kind::Name, &key).write_owned().await }
+    }
+
+    /// Of those who put something into a group that is not there yet, one at a time looks whether it still is not, and
+    /// stores it. Held for a commit, after everything else.
+    pub async fn birth(&self, key: &Key) -> Held {
+        Held { _guard: self.lock(Kind::Birth, key).write_owned().await }
     }
 
     /// One change at a time of which revision of a plugin serves a namespace. Taken before any of the others.

@@ -55,6 +55,7 @@ pub use record::{Past, Provisioning, Record, State};
 pub use request::{Body, Reply, Request};
 pub use route::{RouteConflict, Router, Routes};
 pub use schema::{Misfit, Twin, fit, to_older};
+pub use show::PRESENTED_AT_ONCE;
 pub use subscription::{Others, Subscriptions, TENANT};
 pub use version::Strictness;
 
@@ -85,19 +86,11 @@ pub type Writes = Arc<RwLock<()>>;
 
 /// A place in a group, which stays for as long as this is held.
 #[derive(Debug)]
-enum Place {
-    There(#[expect(dead_code, reason = "held until it is dropped")] Presence),
-    /// With the group, if it has to be stored with what is put into it.
-    Made(#[expect(dead_code, reason = "held until it is dropped")] Held, Option<Group>),
-}
-
-impl Place {
-    fn created(&self) -> Option<Group> {
-        match self {
-            Place::There(_) => None,
-            Place::Made(_, group) => group.clone(),
-        }
-    }
+struct Place {
+    _presence: Presence,
+    /// The group, if it was not there: it is stored with what is put into it. Of several that are put into it at the same
+    /// time, one stores it (see [`Locks::birth`]).
+    implied: Option<Group>,
 }
 
 /// What is told of an answer besides.
@@ -254,21 +247,18 @@ impl FrontDoor {
     /// A place in a group for what is created there; the group itself, too, if it is not there and need not be.
     async fn place(&self, scope: &Scope, location: &str) -> Result<Place, ArmError> {
         let key = scope.key();
-        let presence = self.locks.presence(&key).await;
-        if let Some(group) = self.inventory().group(&key) {
-            group.check_is_there()?;
-            return Ok(Place::There(presence));
-        }
-        if self.policy.groups == Groups::MustExist {
-            return Err(ArmError::group_not_found(scope.group.as_deref().unwrap_or_default()));
-        }
-        drop(presence);
-        let held = self.locks.write(&key).await;
-        match self.inventory().group(&key) {
-            // Somebody else was faster; the lock that is held is more than what is needed.
-            Some(group) => group.check_is_there().map(|()| Place::Made(held, None)),
-            None => Ok(Place::Made(held, Some(Group::implied(scope, location)))),
-        }
+        let _presence = self.locks.presence(&key).await;
+        let implied = match (self.inventory().group(&key), self.policy.groups) {
+            (Some(group), _) => {
+                group.check_is_there()?;
+                None
+            }
+            (None, Groups::MustExist) => {
+                return Err(ArmError::group_not_found(scope.group.as_deref().unwrap_or_default()));
+            }
+            (None, _) => Some(Group::implied(scope, location)),
+        };
+        Ok(Place { _presence, implied })
     }
 
     fn inventory(&self) -> &Inventory {

@@ -45,6 +45,9 @@ fn find(door: &FrontDoor, served: &Served, id: &ResourceId) -> Result<Found, Arm
     door.inventory().get(&id.key()).map(Found::Stored).ok_or_else(|| ArmError::resource_not_found(id))
 }
 
+/// Resources that one call presents: a page may have more of them than one answer of a plugin has room for.
+pub const PRESENTED_AT_ONCE: usize = 50;
+
 /// Everything of a type in a subscription or group or, of a child type, below a parent: what is built in first, then by
 /// id.
 pub(super) async fn list(
@@ -120,18 +123,19 @@ async fn many(
         api_version: version.to_owned(),
         resource: record.to_contract(),
     };
-    let views: Vec<View> = records.iter().map(view).collect();
-    let subject = records.first().map(|record| record.id.to_string()).unwrap_or_default();
-    let imports = Imports::lend(&door.lender, &served.plugin, served.revision.shared(), Phase::Pure, subject);
-    let documents = served.revision.present(imports, &views).await?;
-    if documents.len() != records.len() {
-        let found = format!(
-            "the plugin {} presented {} documents for {} resources",
-            served.revision.label(),
-            documents.len(),
-            records.len()
-        );
-        return Err(ArmError::plugin_answer_invalid(&found));
+    let mut documents = Vec::with_capacity(records.len());
+    for some in records.chunks(PRESENTED_AT_ONCE) {
+        let views: Vec<View> = some.iter().map(view).collect();
+        let subject = some.first().map(|record| record.id.to_string()).unwrap_or_default();
+        let imports = Imports::lend(&door.lender, &served.plugin, served.revision.shared(), Phase::Pure, subject);
+        let presented = served.revision.present(imports, &views).await?;
+        if presented.len() != views.len() {
+            let label = served.revision.label();
+            let (found, asked) = (presented.len(), views.len());
+            let text = format!("the plugin {label} presented {found} documents for {asked} resources");
+            return Err(ArmError::plugin_answer_invalid(&text));
+        }
+        documents.extend(presented);
     }
     let shown = |(record, text): (&Cow<'_, Record>, String)| {
         let document = write::document(served, &text)?;

@@ -84,7 +84,7 @@ pub(super) async fn put(
         None => ("create", StatusCode::CREATED),
         Some(_) => ("replace", StatusCode::OK),
     };
-    let group = creating.as_ref().and_then(|creating| creating.group.created());
+    let group = creating.as_ref().and_then(|creating| creating.place.implied.clone());
     let change = Accept { door, served, version, current: current.as_deref(), group };
     let stored = change.run(desired, purpose, Purpose::Put).await?;
     drop((held, parent, creating, changing));
@@ -106,7 +106,7 @@ fn asked_location(kind: &ResourceType, id: &ResourceId, asked: Option<String>) -
 /// What a creation holds besides its own resource and its parent (see [`super::locks`]).
 struct Creating {
     _name: Option<Held>,
-    group: Place,
+    place: Place,
     _subscription: Presence,
 }
 
@@ -121,10 +121,10 @@ async fn hold_creation(
         Some(_) => None,
         None => Some(door.locks.name(&id.full_type(), id.name()).await),
     };
-    let group = door.place(&id.scope(), location).await?;
+    let place = door.place(&id.scope(), location).await?;
     let _subscription = door.locks.presence(&Subscription::key_of(&id.subscription)).await;
     provider::check_registered(door, &id.subscription, served.plugin.namespace())?;
-    Ok(Creating { _name, group, _subscription })
+    Ok(Creating { _name, place, _subscription })
 }
 
 pub(super) async fn patch(
@@ -198,7 +198,7 @@ struct Accept<'a> {
     served: &'a Served,
     version: &'a str,
     current: Option<&'a Record>,
-    /// The group, if it has to be created, too.
+    /// The group, if it was not there yet.
     group: Option<Group>,
 }
 
@@ -234,7 +234,16 @@ impl Accept<'_> {
             ..desired.with_state(state)
         };
         let body = show::one(door, served, &record, shown, version).await?;
-        let group = group.clone().map(Transition::Group);
+        // No plugin is called any more: what hangs holds its own resource, and no group.
+        let key = record.id.scope().key();
+        let (_birth, group) = match group {
+            Some(group) => {
+                let birth = door.locks.birth(&key).await;
+                (Some(birth), Some(group.clone()).filter(|_| door.inventory().group(&key).is_none()))
+            }
+            None => (None, None),
+        };
+        let group = group.map(Transition::Group);
         let started = operation.clone().map(Transition::Operation);
         let transitions = group.into_iter().chain([Transition::Store(record.clone())]).chain(started);
         door.inventory().commit(transitions.collect()).await?;

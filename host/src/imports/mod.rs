@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use crate::arm::{Inventory, Key, ResourceId};
 use crate::ingress::Ingress;
 use crate::plugin::contract::Fault;
-use crate::plugin::{Ask, Capability, Grants, Limits, LogLimits, NotGranted, Plugin, Revision, imported};
+use crate::plugin::{Ask, Capability, Grants, Limits, LogLimits, LogWindow, NotGranted, Plugin, Revision, imported};
 use crate::ports::Ports;
 use crate::runtime::{Runtime, WorkloadKey};
 
@@ -138,13 +138,14 @@ impl Imports {
     }
 
     fn new(lent: Option<Lent>, label: &str, subject: String) -> Imports {
-        let log = log::Log::bound(Limits::default().log);
+        let limits = Limits::default().log;
+        let log = log::Log::bound(limits, Arc::new(LogWindow::of(limits)));
         Imports { lent, label: label.to_owned(), subject, last_error: None, log }
     }
 
-    /// How much the call may write to the log.
-    pub fn bound_log(&mut self, limits: LogLimits) {
-        self.log = log::Log::bound(limits);
+    /// How much the call may write to the log, and all of its plugin.
+    pub fn bound_log(&mut self, limits: LogLimits, of_all: Arc<LogWindow>) {
+        self.log = log::Log::bound(limits, of_all);
     }
 
     /// Lines that were left out of the log.

@@ -62,8 +62,9 @@ pub(super) struct CallState {
 }
 
 impl CallState {
-    fn new(mut imports: Imports, engine: &Engine, limits: &Limits) -> CallState {
-        imports.bound_log(limits.log);
+    fn new(mut imports: Imports, engine: &Engine, bounds: &Bounds) -> CallState {
+        let limits = &bounds.limits;
+        imports.bound_log(limits.log, bounds.log.clone());
         let stderr = Captured::at_most(limits.log.bytes);
         // The default is what is wanted: no files, no environment, no arguments, no network.
         let wasi = WasiCtxBuilder::new().stderr(stderr.clone()).build();
@@ -119,7 +120,7 @@ where
         Ok(_places) => {
             let report = Report::begin(revision, function);
             let limits = &bounds.limits;
-            let mut store = store(revision.engine(), imports, limits);
+            let mut store = store(revision.engine(), imports, &bounds);
             let (limit, setting) = time.limit(limits);
             let ended = within(limit, async {
                 let instance = revision.instantiate(&mut store).await?;
@@ -162,8 +163,9 @@ async fn place(engine: &Engine, bounds: &Bounds, time: Time) -> Result<[Option<O
     Ok([own, of_all])
 }
 
-fn store(engine: &Engine, imports: Imports, limits: &Limits) -> Store<CallState> {
-    let mut store = Store::new(engine.wasmtime(), CallState::new(imports, engine, limits));
+fn store(engine: &Engine, imports: Imports, bounds: &Bounds) -> Store<CallState> {
+    let limits = &bounds.limits;
+    let mut store = Store::new(engine.wasmtime(), CallState::new(imports, engine, bounds));
     store.limiter(|state| &mut state.taken);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|mut store| Ok(store.data_mut().pace.tick()));

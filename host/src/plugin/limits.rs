@@ -1,12 +1,12 @@
 //! What one plugin may take of the gateway, by setting: `services.<service>.limits.*`.
 //!
-//! A limit holds for one call, but for the number of calls at the same time. What goes beyond it ends that call and
-//! nothing else; of the log, what goes beyond it is left out. What is the same for every plugin is in
-//! [`super::engine`].
+//! A limit holds for one call, but for the number of calls at the same time, and for the log, where it holds for all calls
+//! of a second together, too. What goes beyond it ends that call and nothing else; of the log, what goes beyond it is left
+//! out. What is the same for every plugin is in [`super::engine`].
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use floci_az_contract::{Kind, Setting};
 use tokio::sync::Semaphore;
@@ -34,6 +34,40 @@ pub struct Limits {
 pub struct LogLimits {
     pub lines: usize,
     pub bytes: usize,
+}
+
+impl LogLimits {
+    /// One line less, if there is room for it.
+    pub fn less(self, bytes: usize) -> Option<LogLimits> {
+        Some(LogLimits { lines: self.lines.checked_sub(1)?, bytes: self.bytes.checked_sub(bytes)? })
+    }
+}
+
+/// What all calls of a plugin may still write to the log within this second: as much as one of them may in all. A plugin
+/// that floods the log in call after call costs the gateway, and whoever reads the log, no more than that.
+#[derive(Debug)]
+pub struct LogWindow {
+    each: LogLimits,
+    now: Mutex<(Instant, LogLimits)>,
+}
+
+impl LogWindow {
+    const LENGTH: Duration = Duration::from_secs(1);
+
+    pub fn of(each: LogLimits) -> LogWindow {
+        LogWindow { each, now: Mutex::new((Instant::now(), each)) }
+    }
+
+    /// Whether there is room for a line.
+    pub fn takes(&self, bytes: usize, now: Instant) -> bool {
+        let mut window = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_duration_since(window.0) >= Self::LENGTH {
+            *window = (now, self.each);
+        }
+        let less = window.1.less(bytes);
+        window.1 = less.unwrap_or(window.1);
+        less.is_some()
+    }
 }
 
 /// One row for each setting: the declaration and the field are beside each other.
@@ -102,14 +136,14 @@ impl Limits {
             (
                 LOG_LINES,
                 number(1_000_000),
-                "Lines that one call may write to the gateway's log.",
+                "Lines that one call may write to the gateway's log, and all calls of the plugin within a second.",
                 "What comes after them is left out, and one line says how much; more lines hide those of others.",
                 "limits.log-lines: 10000",
             ),
             (
                 LOG_BYTES,
                 Kind::Size,
-                "Bytes that one call may write to the gateway's log, and as many to its stderr.",
+                "Bytes that one call may write to the gateway's log, and all calls of the plugin within a second; and as many to its stderr.",
                 "What comes after them is left out, and one line says how much.",
                 "limits.log-bytes: 1mb",
             ),
@@ -157,11 +191,13 @@ pub(super) const PLACES: u32 = 128;
 pub struct Bounds {
     pub limits: Limits,
     pub(super) places: Arc<Semaphore>,
+    pub(super) log: Arc<LogWindow>,
 }
 
 impl Bounds {
     pub fn new(limits: Limits) -> Bounds {
-        Bounds { limits, places: Arc::new(Semaphore::new(limits.concurrency)) }
+        let places = Arc::new(Semaphore::new(limits.concurrency));
+        Bounds { limits, places, log: Arc::new(LogWindow::of(limits.log)) }
     }
 
     /// See [`Limits::read`].
@@ -200,6 +236,17 @@ mod tests {
             let value = setting.parse(value).unwrap();
             assert_ne!(Limits::read(&[(key.to_owned(), value)].into()), default, "{}", setting.example);
         }
+    }
+
+    #[test]
+    fn a_second_has_room_for_as_much_as_one_call() {
+        let window = LogWindow::of(LogLimits { lines: 3, bytes: 10 });
+        let begin = Instant::now();
+        let at = |milliseconds| begin + Duration::from_millis(milliseconds);
+        let taken = [(4, 0), (7, 10), (6, 20), (0, 30), (0, 40), (1, 999)];
+        assert_eq!(taken.map(|(bytes, time)| window.takes(bytes, at(time))), [true, false, true, true, false, false]);
+        assert!(window.takes(10, at(1_001)) && !window.takes(1, at(1_002)) && window.takes(1, at(2_500)));
+        assert!(window.takes(1, begin), "a clock does not go back, but threads come late");
     }
 
     #[test]

@@ -16,8 +16,6 @@ use crate::imports::{Imports, Lender, Phase};
 use crate::plugin::contract::View;
 use crate::plugin::{CallError, Plugin, Revision};
 
-/// Resources that one call presents: as many as a page of a list.
-const AT_ONCE: usize = 50;
 /// For everything that is stored. An upgrade in Rust takes less than a millisecond; one that loops on each of a thousand
 /// resources must not keep its plugin's turn for hours.
 pub const WHOLE: Duration = Duration::from_secs(120);
@@ -178,7 +176,7 @@ async fn present(
         versions.dedup();
         for purpose in [Purpose::Get, Purpose::List] {
             for version in versions.iter().filter(|version| kind.is_presented(purpose, version)) {
-                for some in of_kind.chunks(AT_ONCE) {
+                for some in of_kind.chunks(arm::PRESENTED_AT_ONCE) {
                     let view = |record: &&Record| View {
                         purpose: purpose.as_str().to_owned(),
                         api_version: (*version).to_owned(),

@@ -19,9 +19,9 @@ pub struct Package {
     pub signature: Option<Vec<u8>>,
 }
 
-/// Where a component came from.
+/// Where a component came from. In JSON `{"kind":"upload"}` or `{"kind":"image","place":"..."}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(tag = "kind", content = "place", rename_all = "camelCase")]
 pub enum Origin {
     /// It is part of the gateway's binary.
     Bundled,
