@@ -72,9 +72,9 @@ mod registries {
         registry.push("contoso/image", "1", "application/vnd.oci.image.layer.v1.tar+gzip", b"layer");
         let name = |rest: &str| format!("{}/contoso/{rest}", registry.address);
         for (reference, kind, said) in [
-            (name("none:1"), SourceErrorKind::NotFound, "404 Not Found: MANIFEST_UNKNOWN"),
-            (name("image:2"), SourceErrorKind::NotFound, "404 Not Found: MANIFEST_UNKNOWN"),
-            (name(&format!("image@sha256:{}", "0".repeat(64))), SourceErrorKind::NotFound, "404 Not Found"),
+            (name("none:1"), SourceErrorKind::NotFound, "(MANIFEST_UNKNOWN)"),
+            (name("image:2"), SourceErrorKind::NotFound, "(MANIFEST_UNKNOWN)"),
+            (name(&format!("image@sha256:{}", "0".repeat(64))), SourceErrorKind::NotFound, "(MANIFEST_UNKNOWN)"),
             (name("image:1"), SourceErrorKind::Invalid, "one layer, of the media type application/vnd.oci.image.layer"),
             (name("image"), SourceErrorKind::Invalid, "it has neither a tag nor a digest"),
         ] {

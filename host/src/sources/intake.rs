@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::task::spawn_blocking;
 
-use super::oci::{self, Login, Reference};
+use super::oci::{self, Patience, Reference};
 use super::signature::Signatures;
 use super::{LARGEST, SourceError};
 use crate::config;
@@ -56,13 +55,8 @@ impl Intake {
     /// An image of a registry. `pin` is of the component, not of the image.
     pub async fn image(&self, reference: &str, pin: Option<Digest>) -> Result<Package, SourceError> {
         let reference: Reference = reference.parse()?;
-        let (intake, image) = (self.clone(), reference.to_string());
-        let pulled = spawn_blocking(move || {
-            let login = Login::of(&reference.registry, intake.logins.as_ref());
-            oci::pull(&reference, login, &intake.signatures)
-        });
-        let broke = |error| SourceError::Unreachable { image, reason: format!("the download broke: {error}") };
-        let pulled = pulled.await.map_err(broke)??;
+        let login = oci::login(&reference.registry, self.logins.as_deref()).await;
+        let pulled = oci::pull(&reference, login, &self.signatures, Patience::default()).await?;
         Ok(Package { bytes: pulled.bytes, origin: Origin::Image(pulled.image.to_string()), pin, signature: None })
     }
 

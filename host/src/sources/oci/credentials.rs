@@ -4,35 +4,19 @@
 //! are programs, and a gateway that runs programs for whoever names an image is none to trust.
 
 use std::ffi::OsString;
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use docker_credential::{DockerCredential, get_credential_from_reader};
+use oci_client::secrets::RegistryAuth;
+use serde_json::{Value, json};
+use tokio::fs;
 
-/// What `Authorization: Basic` carries.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Login {
-    encoded: String,
-}
-
-impl std::fmt::Debug for Login {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login").finish_non_exhaustive()
-    }
-}
-
-impl Login {
-    pub fn header(&self) -> String {
-        format!("Basic {}", self.encoded)
-    }
-
-    /// None if there is none, or no file that can be read: the registry then says what it wants.
-    pub fn of(registry: &str, file: Option<&PathBuf>) -> Option<Login> {
-        let text = fs::read_to_string(file?).ok()?;
-        find(registry, &serde_json::from_str(&text).ok()?)
-    }
+/// None if there is none, or no file that can be read: the registry then says what it wants.
+pub async fn login(registry: &str, file: Option<&Path>) -> RegistryAuth {
+    let Some(file) = file else { return RegistryAuth::Anonymous };
+    let text = fs::read(file).await.unwrap_or_default();
+    let config = serde_json::from_slice(&text).unwrap_or_default();
+    find(registry, &config).unwrap_or(RegistryAuth::Anonymous)
 }
 
 /// Where Docker's client keeps its configuration.
@@ -42,32 +26,20 @@ pub fn file(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     Some(folder.join("config.json"))
 }
 
-fn find(registry: &str, config: &Value) -> Option<Login> {
-    let auths = config.get("auths")?.as_object()?;
-    let (_, entry) = auths.iter().find(|(key, _)| host(key) == registry)?;
-    let field = |name: &str| entry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let encoded = match (field("auth"), field("username"), field("password")) {
-        (Some(auth), ..) => auth.to_owned(),
-        (None, Some(user), Some(password)) => STANDARD.encode(format!("{user}:{password}")),
-        _ => return None,
-    };
-    // What is no login would be no header, either.
-    let decoded = STANDARD.decode(&encoded).ok()?;
-    decoded.contains(&b':').then_some(Login { encoded })
-}
-
-/// Keys are hosts, and of older logins URLs. Docker's own registry is known by two names.
-fn host(key: &str) -> &str {
-    let key = key.trim_start_matches("https://").trim_start_matches("http://");
-    match key.split('/').next().unwrap_or_default() {
-        "index.docker.io" => "docker.io",
-        host => host,
+fn find(registry: &str, config: &Value) -> Option<RegistryAuth> {
+    // Without what names helpers.
+    let auths = json!({"auths": config.get("auths")?}).to_string();
+    match get_credential_from_reader(auths.as_bytes(), registry).ok()? {
+        DockerCredential::UsernamePassword(user, password) => Some(RegistryAuth::Basic(user, password)),
+        // Of an exchange that the library has not.
+        DockerCredential::IdentityToken(_) => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
 
     use super::*;
 
@@ -80,26 +52,29 @@ mod tests {
             "https://old.example/v2/": {"auth": STANDARD.encode("old:secret")},
             "helper.example": {},
             "broken.example": {"auth": "%"},
-            "token.example": {"auth": STANDARD.encode("no colon")},
-        }, "credsStore": "desktop"});
+            "colon.example": {"auth": STANDARD.encode("no colon")},
+            "token.example": {"auth": STANDARD.encode("me:"), "identitytoken": "t"},
+        }, "credsStore": "desktop", "credHelpers": {"helped.example": "desktop"}});
         for (registry, expected) in [
-            ("ghcr.io", Some("me:secret")),
-            ("localhost:5000", Some("u:p")),
-            ("docker.io", Some("hub:secret")),
-            ("old.example", Some("old:secret")),
+            ("ghcr.io", Some(("me", "secret"))),
+            ("localhost:5000", Some(("u", "p"))),
+            ("docker.io", Some(("hub", "secret"))),
+            ("old.example", Some(("old", "secret"))),
             ("localhost", None),
             ("localhost:5001", None),
             ("io", None),
             ("ghcr.io.example", None),
             ("helper.example", None),
+            ("helped.example", None),
             ("broken.example", None),
+            ("colon.example", None),
             ("token.example", None),
         ] {
-            let expected = expected.map(|login| format!("Basic {}", STANDARD.encode(login)));
-            assert_eq!(find(registry, &config).map(|login| login.header()), expected, "{registry}");
+            let expected = expected.map(|(user, password)| RegistryAuth::Basic(user.to_owned(), password.to_owned()));
+            assert_eq!(find(registry, &config), expected, "{registry}");
         }
         assert_eq!(find("ghcr.io", &json!({})), None);
-        assert!(!format!("{:?}", find("ghcr.io", &config)).contains("c2VjcmV0"));
+        assert!(!format!("{:?}", find("ghcr.io", &config)).contains("secret"));
     }
 
     #[test]

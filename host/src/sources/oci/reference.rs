@@ -1,7 +1,7 @@
 //! References of images, as they are written: `registry/repository:tag`, `registry/repository@sha256:digest`, or both.
 //!
 //! Nothing is guessed: without a registry or a tag it is no reference. Of tag and digest together the digest decides,
-//! and the tag is only shown.
+//! and the tag is only shown. This is more than `oci-client`'s own reference says, which has defaults for both.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,9 +11,9 @@ use crate::plugin::Digest;
 use crate::sources::SourceError;
 
 const SCHEME: &str = "oci://";
-/// Of the distribution specification.
-const LONGEST_TAG: usize = 128;
-const LONGEST_REPOSITORY: usize = 255;
+/// Docker's own registry, and where it has the repositories that are written without an owner.
+const HUB: &str = "docker.io";
+const HUB_OWN: &str = "library";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
@@ -44,19 +44,28 @@ impl Reference {
         Reference { at: At::Tag(tag), ..self.clone() }
     }
 
-    /// What the registry's API calls it by.
-    pub fn version(&self) -> String {
-        match &self.at {
-            At::Tag(tag) => tag.clone(),
-            At::Digest { digest, .. } => format!("sha256:{digest}"),
-        }
-    }
-
     /// Whether the registry is on this machine, where nobody listens in.
     pub fn is_local(&self) -> bool {
         let host = host(&self.registry);
         let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
+}
+
+impl From<&Reference> for oci_client::Reference {
+    /// What the registry is asked for: by the tag, or the digest alone.
+    fn from(reference: &Reference) -> oci_client::Reference {
+        let registry = reference.registry.clone();
+        let repository = match reference.repository.as_str() {
+            name if registry == HUB && !name.contains('/') => format!("{HUB_OWN}/{name}"),
+            name => name.to_owned(),
+        };
+        match &reference.at {
+            At::Tag(tag) => oci_client::Reference::with_tag(registry, repository, tag.clone()),
+            At::Digest { digest, .. } => {
+                oci_client::Reference::with_digest(registry, repository, format!("sha256:{digest}"))
+            }
+        }
     }
 }
 
@@ -87,38 +96,30 @@ impl fmt::Display for Reference {
 }
 
 fn parse(text: &str) -> Result<Reference, &'static str> {
-    let (name, digest) = match text.split_once('@') {
-        Some((name, digest)) => (name, Some(parse_digest(digest)?)),
-        None => (text, None),
-    };
-    let (registry, rest) = name.split_once('/').ok_or("it names no registry")?;
-    let (repository, tag) = match rest.split_once(':') {
-        Some((repository, tag)) => (repository, Some(tag)),
-        None => (rest, None),
-    };
+    let (registry, rest) = text.split_once('/').ok_or("it names no registry")?;
     if !is_registry(registry) {
         return Err(
             "it does not begin with a registry: a host's name with a dot, localhost or an address, and maybe a port",
         );
     }
-    if !is_repository(repository) {
-        return Err("a repository has lower-case letters, digits, and between them single '.', '_', '-' and '/'");
+    if !rest.contains([':', '@']) {
+        return Err("it has neither a tag nor a digest");
     }
-    if tag.is_some_and(|tag| !is_tag(tag)) {
-        return Err("a tag has letters, digits, '_', '.' and '-', at most 128, and does not begin with '.' or '-'");
-    }
-    let tag = tag.map(str::to_owned);
-    let at = match (tag, digest) {
-        (tag, Some(digest)) => At::Digest { tag, digest },
+    // The library knows no registry by an address of IPv6, and of other letters than ASCII's some in a tag.
+    let parsed = format!("localhost/{rest}").parse::<oci_client::Reference>().ok().filter(|_| rest.is_ascii());
+    let parsed = parsed.ok_or(
+        "what comes after the registry is no repository (in lower case) with a tag (of at most 128 characters) or a digest (sha256: and 64 hexadecimal digits)",
+    )?;
+    let tag = parsed.tag().map(str::to_owned);
+    let at = match (tag, parsed.digest()) {
         (Some(tag), None) => At::Tag(tag),
-        (None, None) => return Err("it has neither a tag nor a digest"),
+        (tag, digest) => {
+            let digits = digest.and_then(|digest| digest.strip_prefix("sha256:"));
+            let digest = digits.and_then(|digits| digits.parse().ok()).ok_or("its digest is none of SHA-256")?;
+            At::Digest { tag, digest }
+        }
     };
-    Ok(Reference { registry: registry.to_ascii_lowercase(), repository: repository.to_owned(), at })
-}
-
-fn parse_digest(text: &str) -> Result<Digest, &'static str> {
-    let digest = text.starts_with("sha256:").then(|| text.parse().ok()).flatten();
-    digest.ok_or("a digest is sha256: and 64 hexadecimal digits")
+    Ok(Reference { registry: registry.to_ascii_lowercase(), repository: parsed.repository().to_owned(), at })
 }
 
 fn host(registry: &str) -> &str {
@@ -147,23 +148,6 @@ fn is_registry(registry: &str) -> bool {
         }
     };
     is_host && is_port
-}
-
-fn is_repository(repository: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let name = |name: &str| {
-        // One dot, one or two underscores, any hyphens.
-        let separators = name.split(|c: char| u8::try_from(c).is_ok_and(plain)).filter(|part| !part.is_empty());
-        let joined =
-            separators.into_iter().all(|part| matches!(part, "." | "_" | "__") || part.bytes().all(|b| b == b'-'));
-        joined && name.bytes().next().is_some_and(plain) && name.bytes().last().is_some_and(plain)
-    };
-    repository.len() <= LONGEST_REPOSITORY && repository.split('/').all(name)
-}
-
-fn is_tag(tag: &str) -> bool {
-    let inside = tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
-    inside && !tag.is_empty() && tag.len() <= LONGEST_TAG && !tag.starts_with(['.', '-'])
 }
 
 #[cfg(test)]
@@ -206,6 +190,8 @@ mod tests {
             "ghcr.io/a@sha256:12",
             &format!("ghcr.io/a@{digest}"),
             &format!("ghcr.io/a@sha512:{digest}"),
+            &format!("ghcr.io/a@sha512:{digest}{digest}"),
+            "ghcr.io/a:\u{e4}",
             &format!("ghcr.io/a:{}", "x".repeat(129)),
         ] {
             let parsed = given.parse::<Reference>();
@@ -244,17 +230,17 @@ mod tests {
             ghcr.io/contoso/widgets
                 no: it has neither a tag nor a digest
             ghcr.io/contoso/widgets:
-                no: a tag has letters, digits, '_', '.' and '-', at most 128, and does not begin with '.' or '-'
+                no: what comes after the registry is no repository (in lower case) with a tag (of at most 128 characters) or a digest (sha256: and 64 hexadecimal digits)
             ghcr.io/contoso/widgets:.1
-                no: a tag has letters, digits, '_', '.' and '-', at most 128, and does not begin with '.' or '-'
+                no: what comes after the registry is no repository (in lower case) with a tag (of at most 128 characters) or a digest (sha256: and 64 hexadecimal digits)
             ghcr.io/Contoso/widgets:1
-                no: a repository has lower-case letters, digits, and between them single '.', '_', '-' and '/'
+                no: what comes after the registry is no repository (in lower case) with a tag (of at most 128 characters) or a digest (sha256: and 64 hexadecimal digits)
             ghcr.io/contoso//widgets:1
-                no: a repository has lower-case letters, digits, and between them single '.', '_', '-' and '/'
+                no: what comes after the registry is no repository (in lower case) with a tag (of at most 128 characters) or a digest (sha256: and 64 hexadecimal digits)
             ghcr.io/../widgets:1
-                no: a repository has lower-case letters, digits, and between them single '.', '_', '-' and '/'
+                no: what comes after the registry is no repository (in lower case) with a tag (of at most 128 characters) or a digest (sha256: and 64 hexadecimal digits)
             ghcr.io/a b:1
-                no: a repository has lower-case letters, digits, and between them single '.', '_', '-' and '/'
+                no: what comes after the registry is no repository (in lower case) with a tag (of at most 128 characters) or a digest (sha256: and 64 hexadecimal digits)
             ghcr.io:0/a:1
                 no: it does not begin with a registry: a host's name with a dot, localhost or an address, and maybe a port
             ghcr.io:99999/a:1
@@ -264,15 +250,19 @@ mod tests {
             https://ghcr.io/a:1
                 no: it does not begin with a registry: a host's name with a dot, localhost or an address, and maybe a port
             user:secret@ghcr.io/a:1
-                no: a digest is sha256: and 64 hexadecimal digits
+                no: it does not begin with a registry: a host's name with a dot, localhost or an address, and maybe a port
             ghcr.io/a@sha256:12
-                no: a digest is sha256: and 64 hexadecimal digits
+                no: what comes after the registry is no repository (in lower case) with a tag (of at most 128 characters) or a digest (sha256: and 64 hexadecimal digits)
             ghcr.io/a@abababababababababababababababababababababababababababababababab
-                no: a digest is sha256: and 64 hexadecimal digits
+                no: what comes after the registry is no repository (in lower case) with a tag (of at most 128 characters) or a digest (sha256: and 64 hexadecimal digits)
             ghcr.io/a@sha512:abababababababababababababababababababababababababababababababab
-                no: a digest is sha256: and 64 hexadecimal digits
+                no: what comes after the registry is no repository (in lower case) with a tag (of at most 128 characters) or a digest (sha256: and 64 hexadecimal digits)
+            ghcr.io/a@sha512:abababababababababababababababababababababababababababababababababababababababababababababababababababababababababababababababab
+                no: its digest is none of SHA-256
+            ghcr.io/a:ä
+                no: what comes after the registry is no repository (in lower case) with a tag (of at most 128 characters) or a digest (sha256: and 64 hexadecimal digits)
             ghcr.io/a:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
-                no: a tag has letters, digits, '_', '.' and '-', at most 128, and does not begin with '.' or '-'
+                no: what comes after the registry is no repository (in lower case) with a tag (of at most 128 characters) or a digest (sha256: and 64 hexadecimal digits)
         "#]].assert_eq(&table);
     }
 
@@ -296,7 +286,9 @@ mod tests {
         #[test]
         fn nothing_breaks_the_parser_and_what_it_takes_is_safe_in_a_url(text in "(oci://)?(\\PC{0,12}|[a-z.:/@-]{0,30})") {
             if let Ok(reference) = text.parse::<Reference>() {
-                let path = format!("{}/{}", reference.repository, reference.version());
+                let asked = oci_client::Reference::from(&reference);
+                let version = asked.digest().or(asked.tag()).unwrap();
+                let path = format!("{}/{version}", asked.repository());
                 prop_assert!(!path.contains(['?', '#', '%', '\\', ' ', '@']) && !path.contains(".."), "{}", path);
             }
         }

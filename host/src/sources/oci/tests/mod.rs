@@ -1,149 +1,25 @@
-//! A registry that says what the test has it say, and what is made of that.
+//! What is made of what registries say.
 
-use std::collections::HashMap;
-use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::thread;
+mod fake;
+
+use std::fmt::Write;
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::Duration;
+use std::{env, thread};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use expect_test::expect;
+use oci_client::manifest::{OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE as MANIFEST};
 use serde_json::json;
 
+use self::fake::{Fake, layers};
 use super::*;
 use crate::sources::signature::tests::Signer;
 
-/// Status, headers, body.
-type Answer = (u16, Vec<(String, String)>, Vec<u8>);
-
-/// Paths that are not known are answered with 404, all of them with 401 if `guard` says so of a request's authorization.
-#[derive(Default)]
-struct Said {
-    answers: HashMap<String, Answer>,
-    guard: Option<(String, String)>,
-    /// `path authorization`
-    asked: Vec<String>,
-}
-
-#[derive(Clone)]
-struct Fake {
-    address: String,
-    said: Arc<Mutex<Said>>,
-}
-
-impl Fake {
-    fn start() -> Fake {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let fake = Fake { address: listener.local_addr().unwrap().to_string(), said: Arc::default() };
-        let said = fake.said.clone();
-        // Ends with the program of the tests.
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                answer(stream.unwrap(), &said);
-            }
-        });
-        fake
-    }
-
-    fn answers(&self, path: &str, answer: Answer) {
-        self.said.lock().unwrap().answers.insert(path.to_owned(), answer);
-    }
-
-    fn asked(&self) -> Vec<String> {
-        self.said.lock().unwrap().asked.clone()
-    }
-
-    fn blob(&self, bytes: &[u8]) -> String {
-        let digest = format!("sha256:{}", Digest::of(bytes));
-        self.answers(&format!("/v2/a/b/blobs/{digest}"), (200, Vec::new(), bytes.to_vec()));
-        digest
-    }
-
-    /// The digest, without its algorithm.
-    fn manifest(&self, tag: &str, manifest: &Value) -> String {
-        let bytes = serde_json::to_vec(manifest).unwrap();
-        let digest = Digest::of(&bytes).to_string();
-        let headers = vec![
-            ("Content-Type".to_owned(), MANIFEST.to_owned()),
-            ("Docker-Content-Digest".to_owned(), format!("sha256:{digest}")),
-        ];
-        for version in [tag.to_owned(), format!("sha256:{digest}")] {
-            self.answers(&format!("/v2/a/b/manifests/{version}"), (200, headers.clone(), bytes.clone()));
-        }
-        digest
-    }
-
-    /// As wkg lays it out.
-    fn component(&self, tag: &str, bytes: &[u8]) -> String {
-        let digest = self.blob(bytes);
-        self.manifest(tag, &layers(json!([{"mediaType": COMPONENT, "digest": digest, "size": bytes.len()}])))
-    }
-
-    fn signature(&self, of: &str, signer: &Signer, payload: &Value) {
-        let payload = serde_json::to_vec(payload).unwrap();
-        let signature = signer.sign(&payload);
-        let layer = json!({"mediaType": SIMPLE_SIGNING, "digest": self.blob(&payload), "size": payload.len(),
-            "annotations": {SIGNATURE: signature}});
-        self.manifest(&format!("sha256-{of}.sig"), &layers(json!([layer])));
-    }
-
-    fn reference(&self, version: &str) -> Reference {
-        format!("{}/a/b{version}", self.address).parse().unwrap()
-    }
-
-    fn pull(&self, version: &str) -> Result<Pulled, SourceError> {
-        pull(&self.reference(version), None, &Signatures::NotLookedAt)
-    }
-
-    /// Without what is another one in each run.
-    fn told(&self, result: Result<Pulled, SourceError>) -> String {
-        let text = result.map(|pulled| pulled.image.to_string()).unwrap_or_else(|error| error.to_string());
-        text.replace(&self.address, "registry:5000")
-    }
-}
-
-fn answer(stream: TcpStream, said: &Mutex<Said>) {
-    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-    let Some(first) = lines.next() else { return };
-    let path = first.split(' ').nth(1).unwrap().to_owned();
-    let headers: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    let authorization = headers.iter().find_map(|line| {
-        let (name, value) = line.split_once(": ")?;
-        name.eq_ignore_ascii_case("authorization").then(|| value.to_owned())
-    });
-    let mut said = said.lock().unwrap();
-    said.asked.push(format!("{path} {}", authorization.as_deref().unwrap_or("-")));
-    let not_found = || (404, Vec::new(), br#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#.to_vec());
-    let (status, headers, body) = match &said.guard {
-        Some((wanted, challenge)) if authorization.as_ref() != Some(wanted) && path.starts_with("/v2/") => (
-            401,
-            vec![("WWW-Authenticate".to_owned(), challenge.clone())],
-            br#"{"errors":[{"code":"UNAUTHORIZED"}]}"#.to_vec(),
-        ),
-        _ => said.answers.get(&path).cloned().unwrap_or_else(not_found),
-    };
-    let mut head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\n");
-    // What is said to be longer than it is breaks off.
-    if !headers.iter().any(|(name, _)| name == "Content-Length") {
-        let _ = write!(head, "Content-Length: {}\r\n", body.len());
-    }
-    for (name, value) in headers {
-        let _ = write!(head, "{name}: {value}\r\n");
-    }
-    let mut stream = stream;
-    // The client may have heard enough.
-    let _ = stream.write_all(format!("{head}\r\n").as_bytes()).and_then(|()| stream.write_all(&body));
-}
-
-fn layers(layers: Value) -> Value {
-    json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": {"mediaType": "application/vnd.wasm.config.v0+json",
-        "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a", "size": 2}, "layers": layers})
-}
-
-#[test]
-fn a_component_is_pulled_by_tag_and_by_digest() {
+#[tokio::test]
+async fn a_component_is_pulled_by_tag_and_by_digest() {
     let fake = Fake::start();
     let digest = fake.component("1", b"component");
     for (version, shown) in [
@@ -151,17 +27,17 @@ fn a_component_is_pulled_by_tag_and_by_digest() {
         (format!("@sha256:{digest}"), format!("@sha256:{digest}")),
         (format!(":9@sha256:{digest}"), format!(":9@sha256:{digest}")),
     ] {
-        let pulled = fake.pull(&version).unwrap();
+        let pulled = fake.pull(&version).await.unwrap();
         assert_eq!(pulled.bytes, "component");
         assert_eq!(pulled.image.to_string(), format!("{}/a/b{shown}", fake.address));
     }
     let old = json!([{"mediaType": OLD_COMPONENT, "digest": fake.blob(b"old"), "size": 3}]);
     fake.manifest("old", &layers(old));
-    assert_eq!(fake.pull(":old").unwrap().bytes, "old");
+    assert_eq!(fake.pull(":old").await.unwrap().bytes, "old");
 }
 
-#[test]
-fn what_is_no_component_is_refused_with_what_was_found() {
+#[tokio::test]
+async fn what_is_no_component_is_refused_with_what_was_found() {
     let fake = Fake::start();
     let layer =
         |media_type: &str, digest: &str, size: u64| json!({"mediaType": media_type, "digest": digest, "size": size});
@@ -170,7 +46,9 @@ fn what_is_no_component_is_refused_with_what_was_found() {
     fake.manifest("empty", &layers(json!([])));
     fake.manifest("container", &layers(json!([tar])));
     fake.manifest("two", &layers(json!([wasm, tar])));
-    fake.manifest("index", &json!({"schemaVersion": 2, "manifests": [{}, {}]}));
+    let entry = layer(MANIFEST, &digest, 9);
+    let index = json!({"schemaVersion": 2, "mediaType": OCI_IMAGE_INDEX_MEDIA_TYPE, "manifests": [entry, entry]});
+    fake.manifest("index", &index);
     fake.manifest("layerless", &json!({"schemaVersion": 2, "fsLayers": []}));
     fake.manifest("text", &json!("text"));
     fake.manifest("sha512", &layers(json!([layer(COMPONENT, &format!("sha512:{}", "ab".repeat(64)), 9)])));
@@ -216,11 +94,11 @@ fn what_is_no_component_is_refused_with_what_was_found() {
     ];
     let by_digest = format!("@sha256:{}", "2".repeat(64));
     for version in versions.into_iter().chain([by_digest.as_str()]) {
-        let _ = writeln!(table, "{version}\n    {}", fake.told(fake.pull(version)));
+        let _ = writeln!(table, "{version}\n    {}", fake.told(fake.pull(version).await));
     }
     expect![[r#"
         :none
-            fetching the image registry:5000/a/b:none: the registry has no such image (404 Not Found: MANIFEST_UNKNOWN). Check its name, and that it was pushed: wkg oci push registry:5000/a/b:none plugin.wasm
+            fetching the image registry:5000/a/b:none: the registry has no such image (MANIFEST_UNKNOWN). Check its name, and that it was pushed: wkg oci push registry:5000/a/b:none plugin.wasm
         :empty
             the image registry:5000/a/b:empty@sha256:f3eb2ec51a162ec62c053b2b24f178cf56be156a0d5d0822d2d351b82695f12d is none of a component: it has no layers. Supported is an image with one layer of the media type application/wasm (or application/vnd.wasm.content.layer.v1+wasm), as `wkg oci push` makes it
         :container
@@ -228,11 +106,11 @@ fn what_is_no_component_is_refused_with_what_was_found() {
         :two
             the image registry:5000/a/b:two@sha256:916aa215f3582ab00264f0915b9b15da746461dbfc22c9296464bfd3ca0e3c59 is none of a component: it has 2 layers (application/wasm, application/vnd.oci.image.layer.v1.tar+gzip). Supported is an image with one layer of the media type application/wasm (or application/vnd.wasm.content.layer.v1+wasm), as `wkg oci push` makes it
         :index
-            the image registry:5000/a/b:index@sha256:6c7716a06f44bde30d79785f2165a1cf34acfce8f12769ddcf5ca66d4912e68f is none of a component: it has an index of 2 images. Supported is an image with one layer of the media type application/wasm (or application/vnd.wasm.content.layer.v1+wasm), as `wkg oci push` makes it
+            the image registry:5000/a/b:index@sha256:ed5244c9e21b0f28de5451f236b617e584d3f38db6d4b20cf93bff6baf00c90d is none of a component: it has an index of 2 images. Supported is an image with one layer of the media type application/wasm (or application/vnd.wasm.content.layer.v1+wasm), as `wkg oci push` makes it
         :layerless
-            the image registry:5000/a/b:layerless@sha256:0d231a73d9d169306da4399d6b80913f575e6ba70d0ea1b6d461f96295c49bb0 is none of a component: it has no layers (application/vnd.oci.image.manifest.v1+json). Supported is an image with one layer of the media type application/wasm (or application/vnd.wasm.content.layer.v1+wasm), as `wkg oci push` makes it
+            the image registry:5000/a/b:layerless@sha256:0d231a73d9d169306da4399d6b80913f575e6ba70d0ea1b6d461f96295c49bb0 is none of a component: it has a manifest of neither an image nor an index. Supported is an image with one layer of the media type application/wasm (or application/vnd.wasm.content.layer.v1+wasm), as `wkg oci push` makes it
         :text
-            the image registry:5000/a/b:text@sha256:1e1d0f251d3a76fa2b1bfc81164078572623403887db02988b504b0492e9f076 is none of a component: it has a manifest that cannot be read (application/vnd.oci.image.manifest.v1+json: invalid type: string "text", expected struct Manifest at line 1 column 6). Supported is an image with one layer of the media type application/wasm (or application/vnd.wasm.content.layer.v1+wasm), as `wkg oci push` makes it
+            the image registry:5000/a/b:text@sha256:1e1d0f251d3a76fa2b1bfc81164078572623403887db02988b504b0492e9f076 is none of a component: it has a manifest of neither an image nor an index. Supported is an image with one layer of the media type application/wasm (or application/vnd.wasm.content.layer.v1+wasm), as `wkg oci push` makes it
         :sha512
             the image registry:5000/a/b:sha512@sha256:7de3c4c9fe59cb9b305dd4077395e79ac5b3631eddd6d3d3f3be62d5ca800e08 is none of a component: it has a layer by the digest 'sha512:abababababababababababababababababababababababababababababababababababababababababababababababababababababababababababababababab', which is none of SHA-256. Supported is an image with one layer of the media type application/wasm (or application/vnd.wasm.content.layer.v1+wasm), as `wkg oci push` makes it
         :way-out
@@ -240,21 +118,21 @@ fn what_is_no_component_is_refused_with_what_was_found() {
         :large
             the image registry:5000/a/b:large@sha256:67e2d1d65aa468d27cd1f7fc7679ae76eb2003ecfda50f88e2952a12cdcb80a0 has 67108865 bytes, and the gateway takes components of up to 67108864. Build it with --release, and without debug information (strip = true)
         :longer
-            the image registry:5000/a/b:longer@sha256:c58a7ad3a9c31d22b4efde6f1cc994bd3173b2e1f242937de3634df3e88d8599 is not what it says it is: its layer should have 8 bytes, and what the registry sent has more. Push it again, or ask whoever runs the registry
+            the image registry:5000/a/b:longer is not what it says it is: its layer should have 8 bytes, and what the registry sent has more. Push it again, or ask whoever runs the registry
         :shorter
-            the image registry:5000/a/b:shorter@sha256:6cdb4289b0569557ff0219fcbb26a767e5ad6209431b05557dee808fb2584ad9 is not what it says it is: its layer should have 10 bytes, and what the registry sent has 9. Push it again, or ask whoever runs the registry
+            the image registry:5000/a/b:shorter is not what it says it is: its layer should have 10 bytes, and what the registry sent has 9. Push it again, or ask whoever runs the registry
         :other
-            the image registry:5000/a/b:other@sha256:95f29bc354e0ccc3021f7c9069c6bbb7d36d840539662c8b59087ce2ad707b9f is not what it says it is: its layer should have the digest sha256:d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa, and what the registry sent has sha256:6985ca1f4daa5a584a28eae043a239cb96689af1337ea13afb63e00c2bf512fa. Push it again, or ask whoever runs the registry
+            the image registry:5000/a/b:other is not what it says it is: its layer should have the digest sha256:d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa, and what the registry sent has sha256:6985ca1f4daa5a584a28eae043a239cb96689af1337ea13afb63e00c2bf512fa. Push it again, or ask whoever runs the registry
         :broken
-            fetching the image registry:5000/a/b:broken: the answer broke off: Peer disconnected. The registry has to answer over HTTPS, or over HTTP if it is on this machine; repeat this when it does
+            fetching the image registry:5000/a/b:broken: the answer broke off: end of file before message length reached. The registry has to answer over HTTPS, or over HTTP if it is on this machine; repeat this when it does
         :blobless
-            fetching the image registry:5000/a/b:blobless: the registry has no such image (404 Not Found: MANIFEST_UNKNOWN). Check its name, and that it was pushed: wkg oci push registry:5000/a/b:blobless plugin.wasm
+            fetching the image registry:5000/a/b:blobless: the registry has no such image (MANIFEST_UNKNOWN). Check its name, and that it was pushed: wkg oci push registry:5000/a/b:blobless plugin.wasm
         :lie
             the image registry:5000/a/b:lie is not what it says it is: its manifest should have the digest sha256:1111111111111111111111111111111111111111111111111111111111111111, and what the registry sent has sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a. Push it again, or ask whoever runs the registry
         :down
-            fetching the image registry:5000/a/b:down: GET http://registry:5000/v2/a/b/manifests/down was answered 503 Service Unavailable. The registry has to answer over HTTPS, or over HTTP if it is on this machine; repeat this when it does
+            fetching the image registry:5000/a/b:down: GET http://registry:5000/v2/a/b/manifests/down was answered 503. The registry has to answer over HTTPS, or over HTTP if it is on this machine; repeat this when it does
         :forbidden
-            fetching the image registry:5000/a/b:forbidden: the registry does not give it out without a login, and Docker's config.json has none for it (403 Forbidden: DENIED). Log in to it with `docker login`, as the user that the gateway runs as: auths in Docker's config.json are read, credential helpers are not; or make the image public
+            fetching the image registry:5000/a/b:forbidden: the registry does not give it out without a login, and Docker's config.json has none for it (DENIED). Log in to it with `docker login`, as the user that the gateway runs as: auths in Docker's config.json are read, credential helpers are not; or make the image public
         @sha256:2222222222222222222222222222222222222222222222222222222222222222
             the image registry:5000/a/b@sha256:2222222222222222222222222222222222222222222222222222222222222222 is not what it says it is: its manifest should have the digest sha256:2222222222222222222222222222222222222222222222222222222222222222, and what the registry sent has sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a. Push it again, or ask whoever runs the registry
     "#]].assert_eq(&table);
@@ -262,17 +140,76 @@ fn what_is_no_component_is_refused_with_what_was_found() {
     assert_eq!(large, 5, "no more than longer, shorter, other, broken and blobless was asked for");
 }
 
-#[test]
-fn a_registry_that_is_not_there_is_said_to_be_unreachable() {
+#[tokio::test]
+async fn a_registry_that_is_not_there_is_said_to_be_unreachable() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let reference: Reference = format!("{free}/a/b:1").parse().unwrap();
-    let error = pull(&reference, None, &Signatures::NotLookedAt).unwrap_err().to_string();
-    let begin = format!("fetching the image {free}/a/b:1: GET http://{free}/v2/a/b/manifests/1: ");
+    let pulled = pull(&reference, RegistryAuth::Anonymous, &Signatures::NotLookedAt, Patience::default()).await;
+    let error = pulled.unwrap_err().to_string();
+    let begin = format!("fetching the image {free}/a/b:1: GET http://{free}/v2/: Connection refused");
     assert!(error.starts_with(&begin) && error.ends_with("repeat this when it does"), "{error}");
 }
 
-#[test]
-fn logins_and_tokens_are_given_to_who_asks_for_them() {
+#[tokio::test]
+async fn a_registry_is_waited_for_as_long_as_patience_has_it() {
+    const SHORT: Duration = Duration::from_millis(200);
+    let silent = Fake::serve("127.0.0.1:0", |stream, _| {
+        thread::sleep(Duration::from_secs(60));
+        drop(stream);
+    });
+    let mut table = String::new();
+    for patience in
+        [Patience { reading: SHORT, ..Patience::default() }, Patience { whole: SHORT, ..Patience::default() }]
+    {
+        let pulled = pull(&silent.reference(":1"), RegistryAuth::Anonymous, &Signatures::NotLookedAt, patience).await;
+        let _ = writeln!(table, "{}", silent.told(pulled));
+    }
+    expect![[r#"
+        fetching the image registry:5000/a/b:1: GET http://registry:5000/v2/: operation timed out. The registry has to answer over HTTPS, or over HTTP if it is on this machine; repeat this when it does
+        fetching the image registry:5000/a/b:1: it was not done after 200ms. The registry has to answer over HTTPS, or over HTTP if it is on this machine; repeat this when it does
+    "#]].assert_eq(&table);
+}
+
+/// What certificates this machine trusts, and which proxies there are, is said by the environment; and that is one of
+/// the test's own in another process.
+#[tokio::test]
+async fn a_registry_elsewhere_is_asked_over_https_and_one_of_this_machine_without_a_proxy() {
+    const NAME: &str =
+        "sources::oci::tests::a_registry_elsewhere_is_asked_over_https_and_one_of_this_machine_without_a_proxy";
+    const IMAGES: &str = "FLOCI_AZ_TEST_IMAGES";
+    if let Ok(images) = env::var(IMAGES) {
+        for image in images.split(' ') {
+            let image = image.parse().unwrap();
+            let pulled = pull(&image, RegistryAuth::Anonymous, &Signatures::NotLookedAt, Patience::default()).await;
+            assert_eq!(pulled.unwrap().bytes, "component");
+        }
+        return;
+    }
+    let ((elsewhere, certificate), here) = (Fake::start_elsewhere(), Fake::start());
+    elsewhere.component("1", b"component");
+    here.component("1", b"component");
+    let told = elsewhere.told(elsewhere.pull(":1").await);
+    assert!(told.contains("GET https://registry:5000/v2/: invalid peer certificate"), "{told}");
+    assert_eq!(elsewhere.asked(), Vec::<String>::new());
+
+    let folder = tempfile::tempdir().unwrap();
+    let trusted = folder.path().join("trusted.pem");
+    std::fs::write(&trusted, certificate).unwrap();
+    let child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", NAME])
+        .env(IMAGES, format!("{} {}", elsewhere.reference(":1"), here.reference(":1")))
+        .env("SSL_CERT_FILE", &trusted)
+        .env_remove("SSL_CERT_DIR")
+        .env("http_proxy", "http://127.0.0.1:1")
+        .env("no_proxy", "0.0.0.0")
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    assert_eq!((elsewhere.asked().is_empty(), here.asked().is_empty()), (false, false));
+}
+
+#[tokio::test]
+async fn logins_and_tokens_are_given_to_who_asks_for_them() {
     let (fake, elsewhere) = (Fake::start(), Fake::start());
     let digest = fake.component("1", b"component");
     // The blob is elsewhere, and who is there is told nothing.
@@ -284,45 +221,46 @@ fn logins_and_tokens_are_given_to_who_asks_for_them() {
     let file = folder.path().join("config.json");
     let config = json!({"auths": {fake.address.as_str(): {"auth": STANDARD.encode("me:secret")}}});
     std::fs::write(&file, config.to_string()).unwrap();
-    let login = || Login::of(&fake.address, Some(&file));
+    let login = login(&fake.address, Some(&file)).await;
     let basic = format!("Basic {}", STANDARD.encode("me:secret"));
-    let guard = |wanted: &str, challenge: &str| {
-        fake.said.lock().unwrap().guard = Some((wanted.to_owned(), challenge.to_owned()));
-    };
-    let with = |login| pull(&fake.reference(":1"), login, &Signatures::NotLookedAt);
+    let with_login = || fake.pull_as(":1", login.clone());
+    let without = || fake.pull(":1");
 
-    guard(&basic, "Basic realm=\"r\"");
-    assert_eq!(with(login()).unwrap().image.to_string(), fake.reference(&format!(":1@sha256:{digest}")).to_string());
+    fake.guard(&basic, "Basic realm=\"r\"");
+    assert_eq!(
+        with_login().await.unwrap().image.to_string(),
+        fake.reference(&format!(":1@sha256:{digest}")).to_string()
+    );
     let mut table = String::new();
-    let _ = writeln!(table, "basic, without a login: {}", fake.told(with(None)));
+    let _ = writeln!(table, "basic, without a login: {}", fake.told(without().await));
 
     elsewhere.answers(
-        "/token?service=s+1&scope=repository%3Aa%2Fb%3Apull",
+        "/token?scope=repository%3Aa%2Fb%3Apull&service=s+1",
         (200, Vec::new(), br#"{"token":"t1"}"#.to_vec()),
     );
-    guard("Bearer t1", &format!("Bearer realm=\"http://{}/token\",service=\"s 1\"", elsewhere.address));
-    assert_eq!(with(None).unwrap().bytes, "component");
-    assert_eq!(with(login()).unwrap().bytes, "component");
+    fake.guard("Bearer t1", &format!("Bearer realm=\"http://{}/token\",service=\"s 1\"", elsewhere.address));
+    assert_eq!(without().await.unwrap().bytes, "component");
+    assert_eq!(with_login().await.unwrap().bytes, "component");
     elsewhere
         .answers("/other?scope=repository%3Aa%2Fb%3Apull", (200, Vec::new(), br#"{"access_token":"t2"}"#.to_vec()));
-    guard("Bearer t2", &format!("Bearer realm=\"http://{}/other\"", elsewhere.address));
-    assert_eq!(with(None).unwrap().bytes, "component");
-    guard("Bearer t3", &format!("Bearer realm=\"http://{}/other\"", elsewhere.address));
-    let _ = writeln!(table, "a token that is not taken: {}", fake.told(with(login())));
+    fake.guard("Bearer t2", &format!("Bearer realm=\"http://{}/other\"", elsewhere.address));
+    assert_eq!(without().await.unwrap().bytes, "component");
+    fake.guard("Bearer t3", &format!("Bearer realm=\"http://{}/other\"", elsewhere.address));
+    let _ = writeln!(table, "a token that is not taken: {}", fake.told(with_login().await));
     elsewhere.answers("/none?scope=repository%3Aa%2Fb%3Apull", (200, Vec::new(), br#"{"token":"a\r\nb"}"#.to_vec()));
-    guard("Bearer t3", &format!("Bearer realm=\"http://{}/none\"", elsewhere.address));
-    let _ = writeln!(table, "a token that is none: {}", fake.told(with(None)));
+    fake.guard("Bearer t3", &format!("Bearer realm=\"http://{}/none\"", elsewhere.address));
+    let _ = writeln!(table, "a token that is none: {}", fake.told(without().await));
     elsewhere.answers("/no?scope=repository%3Aa%2Fb%3Apull", (401, Vec::new(), Vec::new()));
-    guard("Bearer t3", &format!("Bearer realm=\"http://{}/no\"", elsewhere.address));
-    let _ = writeln!(table, "no token: {}", fake.told(with(login())));
-    guard("Bearer t3", "Negotiate");
-    let _ = writeln!(table, "a scheme that is not known: {}", fake.told(with(None)));
+    fake.guard("Bearer t3", &format!("Bearer realm=\"http://{}/no\"", elsewhere.address));
+    let _ = writeln!(table, "no token: {}", fake.told(with_login().await));
+    fake.guard("Bearer t3", "Negotiate");
+    let _ = writeln!(table, "a scheme that is not known: {}", fake.told(without().await));
     expect![[r#"
-        basic, without a login: fetching the image registry:5000/a/b:1: the registry does not give it out without a login, and Docker's config.json has none for it (401 Unauthorized: UNAUTHORIZED). Log in to it with `docker login`, as the user that the gateway runs as: auths in Docker's config.json are read, credential helpers are not; or make the image public
-        a token that is not taken: fetching the image registry:5000/a/b:1: the registry does not give it out with the login that Docker's config.json has (401 Unauthorized: UNAUTHORIZED). Log in to it with `docker login`, as the user that the gateway runs as: auths in Docker's config.json are read, credential helpers are not; or make the image public
-        a token that is none: fetching the image registry:5000/a/b:1: http://elsewhere/none was asked for a token, and answered 200 OK without one. The registry has to answer over HTTPS, or over HTTP if it is on this machine; repeat this when it does
-        no token: fetching the image registry:5000/a/b:1: the registry does not give it out with the login that Docker's config.json has (http://elsewhere/no: 401 Unauthorized). Log in to it with `docker login`, as the user that the gateway runs as: auths in Docker's config.json are read, credential helpers are not; or make the image public
-        a scheme that is not known: fetching the image registry:5000/a/b:1: the registry does not give it out without a login, and Docker's config.json has none for it (401 Unauthorized: UNAUTHORIZED). Log in to it with `docker login`, as the user that the gateway runs as: auths in Docker's config.json are read, credential helpers are not; or make the image public
+        basic, without a login: fetching the image registry:5000/a/b:1: the registry does not give it out without a login, and Docker's config.json has none for it (401 Unauthorized). Log in to it with `docker login`, as the user that the gateway runs as: auths in Docker's config.json are read, credential helpers are not; or make the image public
+        a token that is not taken: fetching the image registry:5000/a/b:1: the registry does not give it out with the login that Docker's config.json has (401 Unauthorized). Log in to it with `docker login`, as the user that the gateway runs as: auths in Docker's config.json are read, credential helpers are not; or make the image public
+        a token that is none: fetching the image registry:5000/a/b:1: what it sent cannot be worked with. The registry has to answer over HTTPS, or over HTTP if it is on this machine; repeat this when it does
+        no token: fetching the image registry:5000/a/b:1: the registry does not give it out with the login that Docker's config.json has (its server of tokens gives none). Log in to it with `docker login`, as the user that the gateway runs as: auths in Docker's config.json are read, credential helpers are not; or make the image public
+        a scheme that is not known: fetching the image registry:5000/a/b:1: the registry does not give it out without a login, and Docker's config.json has none for it (401 Unauthorized). Log in to it with `docker login`, as the user that the gateway runs as: auths in Docker's config.json are read, credential helpers are not; or make the image public
     "#]].assert_eq(&table.replace(&elsewhere.address, "elsewhere"));
 
     let told: Vec<String> = elsewhere.asked();
@@ -333,8 +271,8 @@ fn logins_and_tokens_are_given_to_who_asks_for_them() {
     assert_eq!(of_token, [false, true]);
 }
 
-#[test]
-fn an_image_is_signed_as_cosign_does_it_or_refused() {
+#[tokio::test]
+async fn an_image_is_signed_as_cosign_does_it_or_refused() {
     let signer = Signer::new();
     let required = Signatures::Required(signer.public_key());
     let payload = |digest: &str, kind: &str| {
@@ -342,42 +280,47 @@ fn an_image_is_signed_as_cosign_does_it_or_refused() {
             "image": {"docker-manifest-digest": format!("sha256:{digest}")}, "type": kind}, "optional": null})
     };
     let mut table = String::new();
-    let mut check = |what: &str, lay: &dyn Fn(&Fake, &str)| {
+    let mut check = async |what: &str, lay: &dyn Fn(&Fake, &str)| {
         let fake = Fake::start();
         let digest = fake.component("1", b"component");
         lay(&fake, &digest);
-        let result = pull(&fake.reference(":1"), None, &required);
+        let result = pull(&fake.reference(":1"), RegistryAuth::Anonymous, &required, Patience::default()).await;
         let blobs = fake.asked().iter().filter(|asked| asked.contains(&Digest::of(b"component").to_string())).count();
         assert_eq!(blobs, usize::from(result.is_ok()), "{what}: what is refused is not downloaded");
         let _ = writeln!(table, "{what}\n    {}", fake.told(result));
     };
-    check("signed", &|fake, digest| fake.signature(digest, &signer, &payload(digest, SIGNATURE_TYPE)));
-    check("not signed", &|_, _| {});
-    check("by another key", &|fake, digest| fake.signature(digest, &Signer::new(), &payload(digest, SIGNATURE_TYPE)));
+    check("signed", &|fake, digest| fake.signature(digest, &signer, &payload(digest, SIGNATURE_TYPE))).await;
+    check("not signed", &|_, _| {}).await;
+    check("by another key", &|fake, digest| fake.signature(digest, &Signer::new(), &payload(digest, SIGNATURE_TYPE)))
+        .await;
     check("of another image", &|fake, digest| {
         fake.signature(digest, &signer, &payload(&"0".repeat(64), SIGNATURE_TYPE))
-    });
+    })
+    .await;
     check("of another kind", &|fake, digest| {
         fake.signature(digest, &signer, &payload(digest, "atomic container signature"))
-    });
-    check("of a text", &|fake, digest| fake.signature(digest, &signer, &json!("text")));
-    check("no layers", &|fake, digest| drop(fake.manifest(&format!("sha256-{digest}.sig"), &layers(json!([])))));
-    check("no manifest", &|fake, digest| drop(fake.manifest(&format!("sha256-{digest}.sig"), &json!(1))));
+    })
+    .await;
+    check("of a text", &|fake, digest| fake.signature(digest, &signer, &json!("text"))).await;
+    check("no layers", &|fake, digest| drop(fake.manifest(&format!("sha256-{digest}.sig"), &layers(json!([]))))).await;
+    check("no manifest", &|fake, digest| drop(fake.manifest(&format!("sha256-{digest}.sig"), &json!(1)))).await;
     check("no annotation", &|fake, digest| {
         let layer = json!({"mediaType": SIMPLE_SIGNING, "digest": fake.blob(b"x"), "size": 1});
         fake.manifest(&format!("sha256-{digest}.sig"), &layers(json!([layer])));
-    });
+    })
+    .await;
     check("too much", &|fake, digest| {
         let layer = json!({"mediaType": SIMPLE_SIGNING, "digest": fake.blob(b"x"), "size": LARGEST_PAYLOAD + 1,
             "annotations": {SIGNATURE: ""}});
         fake.manifest(&format!("sha256-{digest}.sig"), &layers(json!([layer])));
-    });
+    })
+    .await;
     check("by two keys", &|fake, digest| {
         let text = serde_json::to_vec(&payload(digest, SIGNATURE_TYPE)).unwrap();
         let layer = |signature: String| json!({"mediaType": SIMPLE_SIGNING, "digest": fake.blob(&text), "size": text.len(), "annotations": {SIGNATURE: signature}});
         let both = json!([layer(Signer::new().sign(&text)), layer(signer.sign(&text))]);
         fake.manifest(&format!("sha256-{digest}.sig"), &layers(both));
-    });
+    }).await;
     expect![[r#"
         signed
             registry:5000/a/b:1@sha256:b5fde1fe6ee533deff2c295241be56cb305b16cfacc43c5a3daeee82f5900a68
@@ -394,7 +337,7 @@ fn an_image_is_signed_as_cosign_does_it_or_refused() {
         no layers
             the image registry:5000/a/b:1@sha256:b5fde1fe6ee533deff2c295241be56cb305b16cfacc43c5a3daeee82f5900a68 has no signature that plugins.signature-key is good for: registry:5000/a/b:sha256-b5fde1fe6ee533deff2c295241be56cb305b16cfacc43c5a3daeee82f5900a68.sig has no signature of the media type application/vnd.dev.cosign.simplesigning.v1+json. Sign it with cosign sign --key cosign.key registry:5000/a/b@sha256:b5fde1fe6ee533deff2c295241be56cb305b16cfacc43c5a3daeee82f5900a68 (cosign 3: and --new-bundle-format=false --use-signing-config=false), or set plugins.signature-key to the key that it was signed with
         no manifest
-            the image registry:5000/a/b:1@sha256:b5fde1fe6ee533deff2c295241be56cb305b16cfacc43c5a3daeee82f5900a68 has no signature that plugins.signature-key is good for: the manifest of registry:5000/a/b:sha256-b5fde1fe6ee533deff2c295241be56cb305b16cfacc43c5a3daeee82f5900a68.sig cannot be read (invalid type: integer `1`, expected struct Manifest at line 1 column 1). Sign it with cosign sign --key cosign.key registry:5000/a/b@sha256:b5fde1fe6ee533deff2c295241be56cb305b16cfacc43c5a3daeee82f5900a68 (cosign 3: and --new-bundle-format=false --use-signing-config=false), or set plugins.signature-key to the key that it was signed with
+            the image registry:5000/a/b:1@sha256:b5fde1fe6ee533deff2c295241be56cb305b16cfacc43c5a3daeee82f5900a68 has no signature that plugins.signature-key is good for: registry:5000/a/b:sha256-b5fde1fe6ee533deff2c295241be56cb305b16cfacc43c5a3daeee82f5900a68.sig has no manifest of an image. Sign it with cosign sign --key cosign.key registry:5000/a/b@sha256:b5fde1fe6ee533deff2c295241be56cb305b16cfacc43c5a3daeee82f5900a68 (cosign 3: and --new-bundle-format=false --use-signing-config=false), or set plugins.signature-key to the key that it was signed with
         no annotation
             the image registry:5000/a/b:1@sha256:b5fde1fe6ee533deff2c295241be56cb305b16cfacc43c5a3daeee82f5900a68 has no signature that plugins.signature-key is good for: a layer of registry:5000/a/b:sha256-b5fde1fe6ee533deff2c295241be56cb305b16cfacc43c5a3daeee82f5900a68.sig has no annotation dev.cosignproject.cosign/signature. Sign it with cosign sign --key cosign.key registry:5000/a/b@sha256:b5fde1fe6ee533deff2c295241be56cb305b16cfacc43c5a3daeee82f5900a68 (cosign 3: and --new-bundle-format=false --use-signing-config=false), or set plugins.signature-key to the key that it was signed with
         too much
