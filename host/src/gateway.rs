@@ -8,12 +8,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use futures_util::future::join_all;
 use rustls::ServerConfig;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
+use tokio::time::timeout;
 
 use crate::admin::{Admin, AdminToken, PluginAdmin, TokenError};
 use crate::arm::{
@@ -30,7 +31,7 @@ use crate::imports::{Lender, Tally};
 use crate::ingress::{Ingress, IngressError, Shared};
 use crate::plugin::{Compiled, Engine, LoadError, Plugins, bundled, suffixes};
 use crate::ports::Ports;
-use crate::reconcile::Reconciler;
+use crate::reconcile::{FINISHING, Reconciler};
 use crate::rollout::{Archive, Begun, Rollout, RolloutError, shared_ports};
 use crate::runtime::{Picked, Runtime, RuntimeError, WorkloadKey};
 use crate::server::{Limits, PROTOCOLS, Server};
@@ -44,9 +45,6 @@ const FORMAT_KEY: &str = "format";
 const RUNTIME_KEY: &str = "runtime";
 /// Changes whenever rows that an earlier gateway wrote cannot be read as they are.
 const FORMAT: &str = "3";
-/// How long the end of the gateway waits for changes and steps under way, once its connections have ended. An honest
-/// step that is cut off is repeated by the next start; one that hangs keeps nobody from ending the gateway.
-const FINISHING: Duration = Duration::from_secs(20);
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -254,23 +252,18 @@ impl Gateway {
                 closing,
             )
             .await;
-        let reconciler = reconciling.abort_handle();
-        let finishing = async {
-            // A change that outlived its connection still starts or ends workloads.
-            door.finish().await;
-            if let Err(error) = reconciling.await {
-                tracing::error!(%error, "the reconcile loop broke");
-            }
-        };
-        if tokio::time::timeout(FINISHING, finishing).await.is_err() {
-            tracing::warn!(
-                "what was under way has not ended within {} s; the next start goes on with it",
-                FINISHING.as_secs()
-            );
-            reconciler.abort();
+        // A change that outlived its connection still starts or ends workloads, and an install of the folder has them
+        // wait. The loop bounds its steps by itself.
+        let (changes, reconciled, installed) =
+            tokio::join!(timeout(FINISHING, door.finish()), reconciling, ended(installing));
+        if changes.is_err() {
+            tracing::warn!("changes under way have not ended within {} s; they are cut off", FINISHING.as_secs());
+        }
+        if let Err(error) = reconciled {
+            tracing::error!(%error, "the reconcile loop broke");
         }
         watching.abort();
-        if let Some(Err(error)) = join(installing).await {
+        if let Some(error) = installed {
             tracing::error!(%error, "the watch of the plugins folder broke");
         }
         if let Some(renewing) = renewing {
@@ -319,10 +312,15 @@ impl Gateway {
     }
 }
 
-async fn join(task: Option<JoinHandle<()>>) -> Option<Result<(), JoinError>> {
-    match task {
-        Some(task) => Some(task.await),
-        None => None,
+/// How a task broke, if it did; one that does not end in time is cut off.
+async fn ended(task: Option<JoinHandle<()>>) -> Option<JoinError> {
+    let mut task = task?;
+    match timeout(FINISHING, &mut task).await {
+        Ok(outcome) => outcome.err(),
+        Err(_) => {
+            task.abort();
+            None
+        }
     }
 }
 

@@ -128,7 +128,10 @@ fn main() -> ExitCode {
 fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("threads cannot be started")?;
-    runtime.block_on(work)
+    let outcome = runtime.block_on(work);
+    // Not waiting for what blocks a thread: a transfer of a file, say, which ends with the process.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Each client of a workload takes two files, and systems allow a process a thousand unless it asks for more.

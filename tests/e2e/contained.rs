@@ -285,8 +285,14 @@ fn a_creation_that_hangs_holds_no_group() {
     thread::scope(|scope| {
         let asked = scope.spawn(|| hanging.put(&widget(json!({ "misbehave": "block" }))));
         served.wait_for_a_call();
+        // The group is made by another creation in it, changed, and taken into.
         cache.put(&quickstart()).expect(201);
-        assert!(!asked.is_finished(), "the group was created while another creation in it hangs");
+        let url = format!("{group}?api-version=2021-04-01");
+        let tags = json!({ "tags": { "a": "b" } }).to_string();
+        served.0.arm().send("PATCH", &url, Some(tags.as_bytes())).expect(200);
+        let another = format!("{group}/providers/Microsoft.Cache/redis/another-in-that-group");
+        served.0.arm().cache_at(&another).put(&quickstart()).expect(201);
+        assert!(!asked.is_finished(), "all of this while a creation in the group hangs");
         assert_eq!(asked.join().unwrap().code(), "PluginTimedOut");
     });
     let names = served.0.arm().get(&format!("{group}?api-version=2021-04-01")).expect(200).body;

@@ -70,9 +70,19 @@ fn of_a_neighbour() {
         "{:<14} {:>8} {:>8} {:>8} {:>12} {:>12}",
         "", "requests", "p50 ms", "p99 ms", "quiet p99 ms", "ratio of p99"
     );
-    for word in
-        ["nothing", "loop", "memory", "recurse", "panic", "flood-log", "flood-stderr", "flood-resp", "block", "handles"]
-    {
+    for word in [
+        "nothing",
+        "behave",
+        "loop",
+        "memory",
+        "recurse",
+        "panic",
+        "flood-log",
+        "flood-stderr",
+        "flood-resp",
+        "block",
+        "handles",
+    ] {
         // Beside each other: the machine is not the same from one minute to the next.
         let quiet = load(&base);
         let end = AtomicBool::new(false);
@@ -82,7 +92,11 @@ fn of_a_neighbour() {
                 scope.spawn(move || {
                     let bad = served.resource("Contoso.Widgets/widgets", &format!("{word}-{index}"));
                     while word != "nothing" && !end.load(Ordering::Relaxed) {
-                        bad.put(&widget(json!({ "misbehave": word })));
+                        bad.put(&match word {
+                            // As many requests as they can send, and nothing wrong with them.
+                            "behave" => widget(json!({ "size": 1 })),
+                            _ => widget(json!({ "misbehave": word })),
+                        });
                     }
                 });
             }

@@ -68,10 +68,17 @@ fn those_of_installed_plugins_are_known_by_the_gateway_that_runs() {
     assert!(text.contains("Those of installed plugins are not known: no floci-az gateway answers"), "{text}");
     assert!(!text.contains("services.widgets.limits.concurrency = 7"), "{text}");
     gateway.spawn();
-    gateway.arm().install("", &fixture::revision(serde_json::json!({}))).expect(200);
+    let installed = gateway.arm().install("", &fixture::revision(serde_json::json!({}))).expect(200).body;
     let (success, text) = start_of(&gateway, &["settings"]);
     assert!(success && text.contains("services.widgets.limits.concurrency = 7"), "{text}");
     assert_eq!(text.matches("services.redis.max-memory = ").count(), 1);
+    // Of one that is known and cannot be served they are kept aside.
+    gateway.kill();
+    let digest = installed["revision"]["digest"].as_str().unwrap();
+    fs::remove_file(gateway.data().join("plugins").join(format!("{digest}.wasm"))).unwrap();
+    gateway.spawn();
+    let (success, text) = start_of(&gateway, &["settings"]);
+    assert!(success && text.contains("Kept for when a plugin serves them: FLOCI_AZ_SERVICES_"), "{text}");
 }
 
 #[test]

@@ -11,8 +11,9 @@
 //! Groups and subscriptions have a write lock, too. What is put into something holds the **presence** of what it is put
 //! into, which is the write lock taken together with others of its kind: so a group takes in many at once, and none
 //! while it is being removed. A creation takes, in this order: the write lock of its own, the presence of its parent, its
-//! name (which may have to be unique beyond its group), the presence of its group and of its subscription, and, only to
-//! store it, the birth of a group that is not there yet. Nobody takes any two of them in another order. A change of a child whose life is its parent's takes the first two of these; the step
+//! name (which may have to be unique beyond its group), and, only to be stored, when its plugin has been asked: the
+//! presence of its group and of its subscription, and the birth of a group that is not there yet. Nobody takes any two of
+//! them in another order. A change of a child whose life is its parent's takes the first two of these; the step
 //! of its parent, under the parent's effects lock, takes the write locks of several children in the order of their ids, and
 //! not while it holds the parent's.
 //!

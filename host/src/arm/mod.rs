@@ -84,13 +84,15 @@ pub struct Policy {
 /// What is being changed right now.
 pub type Writes = Arc<RwLock<()>>;
 
-/// A place in a group, which stays for as long as this is held.
+/// A place in a group and a subscription, which stay for as long as this is held.
 #[derive(Debug)]
 struct Place {
-    _presence: Presence,
-    /// The group, if it was not there: it is stored with what is put into it. Of several that are put into it at the same
-    /// time, one stores it (see [`Locks::birth`]).
+    /// The group, if it is not there: it is stored with what is put into it.
     implied: Option<Group>,
+    _group: Presence,
+    _subscription: Presence,
+    /// If the group is implied. Of several that imply it at the same time, one stores it.
+    _birth: Option<Held>,
 }
 
 /// What is told of an answer besides.
@@ -244,21 +246,28 @@ impl FrontDoor {
         scope.group.as_deref().map_or(Ok(()), group::check_name)
     }
 
-    /// A place in a group for what is created there; the group itself, too, if it is not there and need not be.
-    async fn place(&self, scope: &Scope, location: &str) -> Result<Place, ArmError> {
+    /// A place for what is created in a group; the group itself, too, if it is not there and need not be. Whoever holds
+    /// it calls no plugin: what hangs there would hold up all that is done to the group.
+    async fn place(&self, plugin: &Plugin, scope: &Scope, location: &str) -> Result<Place, ArmError> {
         let key = scope.key();
-        let _presence = self.locks.presence(&key).await;
-        let implied = match (self.inventory().group(&key), self.policy.groups) {
-            (Some(group), _) => {
-                group.check_is_there()?;
-                None
-            }
-            (None, Groups::MustExist) => {
-                return Err(ArmError::group_not_found(scope.group.as_deref().unwrap_or_default()));
-            }
-            (None, _) => Some(Group::implied(scope, location)),
-        };
-        Ok(Place { _presence, implied })
+        let _group = self.locks.presence(&key).await;
+        let _subscription = self.locks.presence(&subscription::Subscription::key_of(&scope.subscription)).await;
+        provider::check_registered(self, &scope.subscription, plugin.namespace())?;
+        if self.has_group(scope)? {
+            return Ok(Place { implied: None, _group, _subscription, _birth: None });
+        }
+        let _birth = Some(self.locks.birth(&key).await);
+        let implied = (!self.has_group(scope)?).then(|| Group::implied(scope, location));
+        Ok(Place { implied, _group, _subscription, _birth })
+    }
+
+    /// Whether something can be put into a group as it is; else it has to be made, if it may be.
+    fn has_group(&self, scope: &Scope) -> Result<bool, ArmError> {
+        match (self.inventory().group(&scope.key()), self.policy.groups) {
+            (Some(group), _) => group.check_is_there().map(|()| true),
+            (None, Groups::MustExist) => Err(ArmError::group_not_found(scope.group.as_deref().unwrap_or_default())),
+            (None, _) => Ok(false),
+        }
     }
 
     fn inventory(&self) -> &Inventory {

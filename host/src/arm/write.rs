@@ -9,16 +9,14 @@ use serde_json::{Map, Value};
 use super::answer::Stored;
 use super::content::Content;
 use super::error::ArmError;
-use super::group::Group;
 use super::id::ResourceId;
 use super::inventory::Transition;
-use super::locks::{Held, Presence};
+use super::locks::Held;
 use super::operation::Operation;
 use super::record::{Past, Provisioning, Record, State};
 use super::request::{Reply, Request, check_size};
 use super::route::Served;
-use super::subscription::Subscription;
-use super::{FrontDoor, Place, answer, child, location, patch as merge_patch, provider, show, tags};
+use super::{FrontDoor, answer, child, location, patch as merge_patch, show, tags};
 use crate::imports::{Imports, Phase};
 use crate::plugin::contract::{Accepted, Change, Work};
 
@@ -53,8 +51,8 @@ pub(super) async fn put(
     let inherited = || current.as_deref().or(parent.as_ref().map(|parent| &*parent.record));
     let location =
         asked.or(inherited().map(|record| record.location.clone())).unwrap_or_else(|| location::NOWHERE.to_owned());
-    let creating = match current {
-        None => Some(hold_creation(door, served, &id, &location).await?),
+    let name = match current {
+        None => hold_name(door, &id).await?,
         Some(_) => None,
     };
     let desired = match current.as_deref() {
@@ -84,10 +82,9 @@ pub(super) async fn put(
         None => ("create", StatusCode::CREATED),
         Some(_) => ("replace", StatusCode::OK),
     };
-    let group = creating.as_ref().and_then(|creating| creating.place.implied.clone());
-    let change = Accept { door, served, version, current: current.as_deref(), group };
+    let change = Accept { door, served, version, current: current.as_deref() };
     let stored = change.run(desired, purpose, Purpose::Put).await?;
-    drop((held, parent, creating, changing));
+    drop((held, parent, name, changing));
     answer::of_change(door, served, stored, (status, Purpose::Put), version, request).await
 }
 
@@ -103,28 +100,15 @@ fn asked_location(kind: &ResourceType, id: &ResourceId, asked: Option<String>) -
     Ok(Some(location.to_owned()))
 }
 
-/// What a creation holds besides its own resource and its parent (see [`super::locks`]).
-struct Creating {
-    _name: Option<Held>,
-    place: Place,
-    _subscription: Presence,
-}
-
-async fn hold_creation(
-    door: &FrontDoor,
-    served: &Served,
-    id: &ResourceId,
-    location: &str,
-) -> Result<Creating, ArmError> {
-    // Children are unique below their parent; only what is of a group may have to be unique beyond it.
-    let _name = match id.parent() {
+/// What a creation holds while its plugin is asked, besides its own resource and its parent (see [`super::locks`]): its
+/// name, if it is of a group. Children are unique below their parent.
+async fn hold_name(door: &FrontDoor, id: &ResourceId) -> Result<Option<Held>, ArmError> {
+    // Looked at again when it is stored.
+    door.has_group(&id.scope())?;
+    Ok(match id.parent() {
         Some(_) => None,
         None => Some(door.locks.name(&id.full_type(), id.name()).await),
-    };
-    let place = door.place(&id.scope(), location).await?;
-    let _subscription = door.locks.presence(&Subscription::key_of(&id.subscription)).await;
-    provider::check_registered(door, &id.subscription, served.plugin.namespace())?;
-    Ok(Creating { _name, place, _subscription })
+    })
 }
 
 pub(super) async fn patch(
@@ -165,7 +149,7 @@ pub(super) async fn patch(
     };
     let state = State { document, private: current.state.private.clone() };
     let desired = Record { id, tags, state, ..current.changed() };
-    let change = Accept { door, served, version, current: Some(&current), group: None };
+    let change = Accept { door, served, version, current: Some(&current) };
     let stored = change.run(desired, "patch", Purpose::Patch).await?;
     drop((held, parent, changing));
     answer::of_change(door, served, stored, (StatusCode::OK, Purpose::Patch), version, request).await
@@ -187,7 +171,7 @@ pub(super) async fn retag(
     let tags = change(&current.tags)?;
     let desired = Record { tags: tags.clone(), ..current.changed() };
     let version = served.kind.newest_version().ok_or_else(|| ArmError::plugin_failed("the type has no api-version"))?;
-    let change = Accept { door, served, version, current: Some(&current), group: None };
+    let change = Accept { door, served, version, current: Some(&current) };
     change.run(desired, "patch", Purpose::Patch).await?;
     Ok(tags)
 }
@@ -197,16 +181,15 @@ struct Accept<'a> {
     door: &'a FrontDoor,
     served: &'a Served,
     version: &'a str,
+    /// None if it is a creation.
     current: Option<&'a Record>,
-    /// The group, if it was not there yet.
-    group: Option<Group>,
 }
 
 impl Accept<'_> {
     /// Asks the plugin, stores what it accepts, and wakes the reconcile loop if there is work. The body of the answer is
     /// made first: once something is stored, nothing can fail any more.
     async fn run(&self, desired: Record, purpose: &str, shown: Purpose) -> Result<Stored, ArmError> {
-        let Accept { door, served, version, current, group } = self;
+        let Accept { door, served, version, current } = self;
         let change = Change {
             purpose: purpose.to_owned(),
             api_version: (*version).to_owned(),
@@ -234,16 +217,11 @@ impl Accept<'_> {
             ..desired.with_state(state)
         };
         let body = show::one(door, served, &record, shown, version).await?;
-        // No plugin is called any more: what hangs holds its own resource, and no group.
-        let key = record.id.scope().key();
-        let (_birth, group) = match group {
-            Some(group) => {
-                let birth = door.locks.birth(&key).await;
-                (Some(birth), Some(group.clone()).filter(|_| door.inventory().group(&key).is_none()))
-            }
-            None => (None, None),
+        let place = match current {
+            None => Some(door.place(&served.plugin, &record.id.scope(), &record.location).await?),
+            Some(_) => None,
         };
-        let group = group.map(Transition::Group);
+        let group = place.as_ref().and_then(|place| place.implied.clone()).map(Transition::Group);
         let started = operation.clone().map(Transition::Operation);
         let transitions = group.into_iter().chain([Transition::Store(record.clone())]).chain(started);
         door.inventory().commit(transitions.collect()).await?;

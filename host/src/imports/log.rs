@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use super::Imports;
 use crate::plugin::imported::log::{Host, Level};
-use crate::plugin::{LogLimits, LogWindow};
+use crate::plugin::{LogLimits, LogWindow, Written};
 
 /// Characters of one line that are kept.
 const LONGEST: usize = 4_000;
+const LEFT_OUT: &str =
+    "left out of the plugin's log: lines that are more than limits.log-lines and limits.log-bytes allow in a second";
 
 /// What a call may still write.
 #[derive(Debug)]
@@ -27,24 +29,31 @@ impl Log {
         self.dropped
     }
 
-    fn has_room_for(&mut self, message: &str) -> bool {
+    /// What is more than the call may write, is told of the call; what is more than its plugin may, once a second.
+    fn write(&mut self, message: &str) -> Written {
         let bytes = message.len();
-        match self.left.less(bytes).filter(|_| self.of_all.takes(bytes, Instant::now())) {
-            Some(left) => self.left = left,
-            None => {
-                self.dropped += 1;
-                return false;
-            }
+        let Some(left) = self.left.less(bytes) else {
+            self.dropped += 1;
+            return Written::Dropped;
+        };
+        let written = self.of_all.write(bytes, Instant::now());
+        if written != Written::Dropped {
+            self.left = left;
         }
-        true
+        written
     }
 }
 
 impl Host for Imports {
     async fn write(&mut self, level: Level, message: String) {
         let message: String = message.chars().take(LONGEST).collect();
-        if self.log.has_room_for(&message) {
+        if is_listened_to(level)
+            && let Written::Kept { missing } = self.log.write(&message)
+        {
             let (plugin, resource) = (self.label.as_str(), self.subject.as_str());
+            if missing > 0 {
+                tracing::warn!(plugin, lines = missing, "{LEFT_OUT}");
+            }
             match level {
                 Level::Debug => tracing::debug!(plugin, resource, "{message}"),
                 Level::Info => tracing::info!(plugin, resource, "{message}"),
@@ -58,36 +67,55 @@ impl Host for Imports {
     }
 }
 
+/// What nobody sees takes no room.
+fn is_listened_to(level: Level) -> bool {
+    match level {
+        Level::Debug => tracing::enabled!(tracing::Level::DEBUG),
+        Level::Info => tracing::enabled!(tracing::Level::INFO),
+        Level::Warn => tracing::enabled!(tracing::Level::WARN),
+        Level::Error => tracing::enabled!(tracing::Level::ERROR),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn what_is_too_much_is_counted_and_the_last_error_is_kept() {
-        let mut imports = Imports::none("a");
-        let of_all = Arc::new(LogWindow::of(LogLimits { lines: 100, bytes: 100 }));
-        imports.bound_log(LogLimits { lines: 3, bytes: 10 }, of_all);
+    fn log(limits: LogLimits, of_all: &Arc<LogWindow>) -> Log {
+        Log::bound(limits, of_all.clone())
+    }
+
+    #[test]
+    fn what_is_too_much_is_counted() {
+        let limits = LogLimits { lines: 3, bytes: 10 };
+        let of_all = Arc::new(LogWindow::of(LogLimits { lines: 100, bytes: 100 }, Instant::now()));
+        let mut log = log(limits, &of_all);
         for message in ["1234", "12345678", "123", "1", "1", "1"] {
-            imports.write(Level::Info, message.to_owned()).await;
+            log.write(message);
         }
-        assert_eq!(imports.dropped_lines(), 3, "one is too long, two are too many");
-        imports.write(Level::Error, "panicked".to_owned()).await;
-        assert_eq!(imports.dropped_lines(), 4);
-        assert_eq!(imports.last_error(), Some("panicked"));
+        assert_eq!(log.dropped(), 3, "one is too long, two are too many");
+    }
+
+    #[test]
+    fn calls_share_what_their_plugin_may_write() {
+        let limits = LogLimits { lines: 3, bytes: 10 };
+        // This second does not end.
+        let of_all = Arc::new(LogWindow::of(limits, Instant::now() + std::time::Duration::from_secs(3600)));
+        let written: Vec<Vec<Written>> = (0..2)
+            .map(|_| {
+                let mut log = log(limits, &of_all);
+                (0..2).map(|_| log.write("1")).collect()
+            })
+            .collect();
+        let kept = || Written::Kept { missing: 0 };
+        assert_eq!(written, [vec![kept(), kept()], vec![kept(), Written::Dropped]]);
     }
 
     #[tokio::test]
-    async fn calls_share_what_their_plugin_may_write() {
-        let limits = LogLimits { lines: 3, bytes: 10 };
-        let of_all = Arc::new(LogWindow::of(limits));
-        let mut dropped = Vec::new();
-        for _ in 0..2 {
-            let mut imports = Imports::none("a");
-            imports.bound_log(limits, of_all.clone());
-            imports.write(Level::Info, "1".to_owned()).await;
-            imports.write(Level::Info, "1".to_owned()).await;
-            dropped.push(imports.dropped_lines());
-        }
-        assert_eq!(dropped, [0, 1]);
+    async fn the_last_error_is_kept() {
+        let mut imports = Imports::none("a");
+        imports.write(Level::Error, "panicked".to_owned()).await;
+        imports.write(Level::Info, "not this".to_owned()).await;
+        assert_eq!(imports.last_error(), Some("panicked"));
     }
 }

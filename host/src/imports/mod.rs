@@ -17,6 +17,7 @@ mod transfers;
 mod workloads;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
@@ -139,7 +140,7 @@ impl Imports {
 
     fn new(lent: Option<Lent>, label: &str, subject: String) -> Imports {
         let limits = Limits::default().log;
-        let log = log::Log::bound(limits, Arc::new(LogWindow::of(limits)));
+        let log = log::Log::bound(limits, Arc::new(LogWindow::of(limits, Instant::now())));
         Imports { lent, label: label.to_owned(), subject, last_error: None, log }
     }
 

@@ -142,18 +142,19 @@ impl Ingress {
 
     /// Listens on the shared ports. One that cannot be had is tried again when a route for it is published.
     pub async fn listen(&self) {
+        self.share(|| self.shared.load().as_ref().clone()).await;
+    }
+
+    /// The shared ports from now on. They are looked up in the caller's turn, so that of several who share at the same
+    /// time the last one knows best. One that was shared is listened on until the gateway ends.
+    pub async fn share(&self, now: impl FnOnce() -> Vec<Shared>) {
         let mut listeners = self.listeners.lock().await;
+        self.shared.store(Arc::new(now()));
         for shared in self.shared.load().iter() {
             if let Err(error) = self.bind(&mut listeners, shared.port).await {
                 tracing::warn!("{error}");
             }
         }
-    }
-
-    /// These are the shared ports from now on. One that was shared is listened on until the gateway ends.
-    pub async fn share(&self, shared: Vec<Shared>) {
-        self.shared.store(Arc::new(shared));
-        self.listen().await;
     }
 
     /// The shared ports that are listened on.

@@ -20,7 +20,7 @@ use super::captured::Captured;
 use super::contained::{self, CallError, Contained, Places};
 use super::engine::Engine;
 use super::limits::{Bounds, Limits, PLACES};
-use super::pace::Pace;
+use super::pace::{AFTER_FAILURE, Pace};
 use super::report::{self, Report, Verdict};
 use super::revision::Revision;
 use super::taken::Taken;
@@ -70,7 +70,14 @@ impl CallState {
         let wasi = WasiCtxBuilder::new().stderr(stderr.clone()).build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
-        CallState { imports, wasi, table, stderr, taken: Taken::at_most(limits.memory), pace: engine.pace() }
+        CallState {
+            imports,
+            wasi,
+            table,
+            stderr,
+            taken: Taken::at_most(limits.memory),
+            pace: engine.pace(bounds.computing.clone()),
+        }
     }
 
     pub(super) fn imports(&mut self) -> &mut Imports {
@@ -117,7 +124,7 @@ where
     let bounds = revision.bounds();
     let error = |how| CallError { plugin: revision.label().to_owned(), function, how };
     let outcome = match place(revision.engine(), &bounds, time).await {
-        Ok(_places) => {
+        Ok(Place { _own, of_all }) => {
             let report = Report::begin(revision, function);
             let limits = &bounds.limits;
             let mut store = store(revision.engine(), imports, &bounds);
@@ -135,6 +142,10 @@ where
                 None => Err(error(Contained::TimedOut { limit, setting })),
             };
             report.end(&outcome, state.taken.memory());
+            drop((state, of_all));
+            if outcome.is_err() {
+                tokio::time::sleep(AFTER_FAILURE).await;
+            }
             outcome
         }
         Err(full) => {
@@ -148,11 +159,18 @@ where
     outcome
 }
 
-/// A place of the plugin's own, and one of the gateway's.
-async fn place(engine: &Engine, bounds: &Bounds, time: Time) -> Result<[Option<OwnedSemaphorePermit>; 2], Contained> {
+/// Where a call may run.
+struct Place {
+    /// Of the plugin. None is needed for a conversion.
+    _own: Option<OwnedSemaphorePermit>,
+    /// Of all plugins.
+    of_all: Option<OwnedSemaphorePermit>,
+}
+
+async fn place(engine: &Engine, bounds: &Bounds, time: Time) -> Result<Place, Contained> {
     let full = |places| Contained::Saturated { places, waited: PLACE };
     // Neither kind is ever closed.
-    let own = match time {
+    let _own = match time {
         Time::Conversion => None,
         Time::Pure | Time::Effects => {
             let own = within(PLACE, bounds.places.clone().acquire_owned()).await;
@@ -160,7 +178,7 @@ async fn place(engine: &Engine, bounds: &Bounds, time: Time) -> Result<[Option<O
         }
     };
     let of_all = within(PLACE, engine.place()).await.ok_or(full(Places::All(PLACES as usize)))?;
-    Ok([own, of_all])
+    Ok(Place { _own, of_all })
 }
 
 fn store(engine: &Engine, imports: Imports, bounds: &Bounds) -> Store<CallState> {

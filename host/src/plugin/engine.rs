@@ -16,7 +16,7 @@ use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::error::LoadError;
 use super::limits::PLACES;
-use super::pace::{Pace, SlowCalls};
+use super::pace::{Budget, Pace, SlowCalls};
 use crate::telemetry::Telemetry;
 
 /// Instances at the same time. Each reserves 4 GiB of address space, of which only what is touched costs memory.
@@ -92,8 +92,8 @@ impl Engine {
     }
 
     /// Of a new call.
-    pub(super) fn pace(&self) -> Pace {
-        Pace::new(self.slow.clone())
+    pub(super) fn pace(&self, budget: Arc<Budget>) -> Pace {
+        Pace::new(self.slow.clone(), budget)
     }
 
     /// Places that no call has.
@@ -123,6 +123,8 @@ fn config(strategy: InstanceAllocationStrategy) -> Config {
     config
         .allocation_strategy(strategy)
         .epoch_interruption(true)
+        // A trap says what it was; where it was costs more than most calls (of a recursion, all of its frames).
+        .wasm_backtrace_max_frames(None)
         // The contract's functions are synchronous for the guest; without this each call costs half as much again.
         .concurrency_support(false);
     config

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use floci_az_contract::{Kind, Setting};
 use tokio::sync::Semaphore;
 
+use super::pace::Budget;
+
 /// See [`Limits::declarations`] for what each one does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -44,29 +46,56 @@ impl LogLimits {
 }
 
 /// What all calls of a plugin may still write to the log within this second: as much as one of them may in all. A plugin
-/// that floods the log in call after call costs the gateway, and whoever reads the log, no more than that.
+/// that floods the log in call after call costs the gateway, and whoever reads the log, no more than that, and one line
+/// for each second that says how much is missing.
 #[derive(Debug)]
 pub struct LogWindow {
     each: LogLimits,
-    now: Mutex<(Instant, LogLimits)>,
+    now: Mutex<Window>,
+}
+
+#[derive(Debug)]
+struct Window {
+    began: Instant,
+    left: LogLimits,
+    dropped: usize,
+}
+
+/// What became of a line.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Written {
+    Dropped,
+    /// After so many of the seconds before, which nobody has been told of yet.
+    Kept {
+        missing: usize,
+    },
 }
 
 impl LogWindow {
     const LENGTH: Duration = Duration::from_secs(1);
 
-    pub fn of(each: LogLimits) -> LogWindow {
-        LogWindow { each, now: Mutex::new((Instant::now(), each)) }
+    pub fn of(each: LogLimits, now: Instant) -> LogWindow {
+        LogWindow { each, now: Mutex::new(Window { began: now, left: each, dropped: 0 }) }
     }
 
     /// Whether there is room for a line.
-    pub fn takes(&self, bytes: usize, now: Instant) -> bool {
+    pub fn write(&self, bytes: usize, now: Instant) -> Written {
         let mut window = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.saturating_duration_since(window.0) >= Self::LENGTH {
-            *window = (now, self.each);
+        let mut missing = 0;
+        if now.saturating_duration_since(window.began) >= Self::LENGTH {
+            missing = window.dropped;
+            *window = Window { began: now, left: self.each, dropped: 0 };
         }
-        let less = window.1.less(bytes);
-        window.1 = less.unwrap_or(window.1);
-        less.is_some()
+        match window.left.less(bytes) {
+            Some(left) => {
+                window.left = left;
+                Written::Kept { missing }
+            }
+            None => {
+                window.dropped += missing + 1;
+                Written::Dropped
+            }
+        }
     }
 }
 
@@ -192,12 +221,13 @@ pub struct Bounds {
     pub limits: Limits,
     pub(super) places: Arc<Semaphore>,
     pub(super) log: Arc<LogWindow>,
+    pub(super) computing: Arc<Budget>,
 }
 
 impl Bounds {
     pub fn new(limits: Limits) -> Bounds {
         let places = Arc::new(Semaphore::new(limits.concurrency));
-        Bounds { limits, places, log: Arc::new(LogWindow::of(limits.log)) }
+        Bounds { limits, places, log: Arc::new(LogWindow::of(limits.log, Instant::now())), computing: Arc::default() }
     }
 
     /// See [`Limits::read`].
@@ -240,13 +270,27 @@ mod tests {
 
     #[test]
     fn a_second_has_room_for_as_much_as_one_call() {
-        let window = LogWindow::of(LogLimits { lines: 3, bytes: 10 });
         let begin = Instant::now();
-        let at = |milliseconds| begin + Duration::from_millis(milliseconds);
-        let taken = [(4, 0), (7, 10), (6, 20), (0, 30), (0, 40), (1, 999)];
-        assert_eq!(taken.map(|(bytes, time)| window.takes(bytes, at(time))), [true, false, true, true, false, false]);
-        assert!(window.takes(10, at(1_001)) && !window.takes(1, at(1_002)) && window.takes(1, at(2_500)));
-        assert!(window.takes(1, begin), "a clock does not go back, but threads come late");
+        let window = LogWindow::of(LogLimits { lines: 3, bytes: 10 }, begin);
+        let kept = |missing| Written::Kept { missing };
+        for (bytes, milliseconds, expected) in [
+            (4, 0, kept(0)),
+            (7, 10, Written::Dropped),
+            (6, 20, kept(0)),
+            (0, 30, kept(0)),
+            (0, 40, Written::Dropped),
+            (1, 999, Written::Dropped),
+            (11, 1_000, Written::Dropped),
+            (10, 1_001, kept(0)),
+            (1, 1_002, Written::Dropped),
+            (1, 2_500, kept(5)),
+            // A clock does not go back, but threads come late.
+            (1, 0, kept(0)),
+            (1, 9_000, kept(0)),
+        ] {
+            let written = window.write(bytes, begin + Duration::from_millis(milliseconds));
+            assert_eq!(written, expected, "{bytes} bytes after {milliseconds} ms");
+        }
     }
 
     #[test]

@@ -215,7 +215,8 @@ impl Revision {
         self.watched(call).await
     }
 
-    /// State in an older schema than this revision's. Nothing but the log is lent.
+    /// State in an older schema than this revision's. Nothing but the log is lent. Only asked for when another revision is
+    /// looked at, so what goes wrong is not trouble of this one's serving.
     pub async fn downgrade(&self, resource: &Resource, to_schema: u32) -> Result<Result<State, String>, CallError> {
         let Some(reversible) = &self.reversible else {
             let version = &self.contract;
@@ -223,11 +224,11 @@ impl Revision {
                 "it was built with version {version} of the contract, without 'schemas.downgrade'"
             )));
         };
-        let call = call::call(self, "downgrade", CONVERSION, Imports::none(&self.label), async |store, _| {
+        call::call(self, "downgrade", CONVERSION, Imports::none(&self.label), async |store, _| {
             let plugin = reversible.instantiate_async(&mut *store).await?;
             plugin.floci_provider_schemas().call_downgrade(store, resource, to_schema).await
-        });
-        self.watched(call).await
+        })
+        .await
     }
 
     /// One document for each view.

@@ -36,6 +36,9 @@ use step::{Step, Stepper};
 
 /// Traps or timeouts of the plugin in a row after which an operation ends as Failed.
 const MOST_BROKEN: u32 = 3;
+/// How long the end of the gateway waits for what is under way. An honest step that is cut off is repeated by the next
+/// start; one that hangs keeps nobody from ending the gateway.
+pub const FINISHING: Duration = Duration::from_secs(20);
 /// The first pause after a failed repair; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -84,7 +87,8 @@ impl Reconciler {
         self.unseen.load(Ordering::Relaxed)
     }
 
-    /// Works until `closing` is true. The steps under way are then awaited: their outcome is stored.
+    /// Works until `closing` is true. The steps under way are then awaited, so that their outcome is stored, and cut off if
+    /// they take long.
     pub async fn run(self: Arc<Self>, mut wake: mpsc::UnboundedReceiver<Key>, closing: watch::Receiver<bool>) {
         let mut closed = closing.clone();
         let mut workers = JoinSet::new();
@@ -107,8 +111,15 @@ impl Reconciler {
                 Some(ended) = workers.join_next() => told(ended),
             }
         }
-        while let Some(ended) = workers.join_next().await {
-            told(ended);
+        let finishing = async {
+            while let Some(ended) = workers.join_next().await {
+                told(ended);
+            }
+        };
+        if tokio::time::timeout(FINISHING, finishing).await.is_err() {
+            let (left, seconds) = (workers.len(), FINISHING.as_secs());
+            tracing::warn!("{left} steps have not ended within {seconds} s; the next start goes on with them");
+            workers.shutdown().await;
         }
     }
 

@@ -90,6 +90,15 @@ impl From<GateError> for RolloutError {
 }
 
 impl RolloutError {
+    /// Whether the same may work another time, with nothing else changed.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            RolloutError::Busy { .. } => true,
+            RolloutError::Gate(error) => matches!(**error, GateError::TooSlow { .. }),
+            _ => false,
+        }
+    }
+
     pub fn kind(&self) -> RolloutErrorKind {
         self.named().0
     }

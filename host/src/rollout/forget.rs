@@ -1,7 +1,5 @@
 //! What is forgotten with a revision: its component, and the states that were kept for its sake.
 
-use std::sync::Arc;
-
 use super::history::History;
 use super::swap::alone;
 use super::{Rollout, RolloutError};
@@ -15,20 +13,23 @@ impl Rollout {
     pub(super) async fn drop_revision(&self, history: &mut History, digest: &Digest) -> Result<(), RolloutError> {
         let mut next = history.clone();
         next.drop_revision(digest);
-        // States in a schema that no known revision has any more.
-        let orphaned = || {
-            let mut stored = self.lender.inventory.of_namespace(&history.namespace);
-            stored.retain(|record| next.has_lost_twin(record));
-            stored
-        };
-        let _alone = match &history.plugin {
-            Some(plugin) if !orphaned().is_empty() => {
-                Some((alone(plugin).await?, self.hold(plugin, |record| next.has_lost_twin(record)).await))
-            }
-            _ => None,
-        };
-        let without_twin = |record: Arc<Record>| Transition::Store(Record { twin: None, ..(*record).clone() });
-        let records = orphaned().into_iter().map(without_twin).collect();
+        // States in a schema that no known revision has any more. If there is none now, there will be none: what is
+        // stored from now on is of the active revision.
+        let is_orphaned = |record: &Record| next.has_lost_twin(record);
+        let any = self.lender.inventory.of_namespace(&history.namespace).iter().any(|record| is_orphaned(record));
+        let mut records = Vec::new();
+        let mut _alone = None;
+        if any {
+            let alone = match &history.plugin {
+                Some(plugin) => Some(alone(plugin).await?),
+                None => None,
+            };
+            let held = self.hold(&history.namespace, is_orphaned).await;
+            let stored = self.lender.inventory.of_namespace(&history.namespace);
+            let without = |record: &Record| Transition::Store(Record { twin: None, ..record.clone() });
+            records.extend(stored.iter().filter(|record| is_orphaned(record)).map(|record| without(record)));
+            _alone = Some((alone, held));
+        }
         let row = match next.revisions.is_empty() {
             true => Batch::default().remove(Self::TABLE, history.key()),
             false => next.row()?,

@@ -45,7 +45,7 @@ pub enum GateError {
     #[error("the revision {revision} does not present stored resources, from {first} on: {source}")]
     PresentFailed { revision: String, first: String, source: Box<CallError> },
     #[error(
-        "the revision {revision} has not read and presented all of {total} stored resources within {} s. Make its upgrade and its present faster, or delete some of these resources first",
+        "the revision {revision} has not read and presented what is stored, or was stored meanwhile, within {} s ({total} resources in all). Make its upgrade and its present faster, or delete some of these resources first",
         limit.as_secs()
     )]
     TooSlow { revision: String, total: usize, limit: Duration },

@@ -83,7 +83,7 @@ pub struct Rollout {
     locks: Arc<Locks>,
     /// By namespace in lower case, as they were published last.
     histories: Mutex<BTreeMap<String, History>>,
-    /// Of a namespace that nobody serves yet. One claim at a time: two may want the same name.
+    /// Of namespaces that nobody serves yet. One claim at a time: two may want the same name.
     claims: tokio::sync::Mutex<()>,
 }
 
@@ -276,6 +276,7 @@ impl Rollout {
                 this.plugins.leave(plugin);
             }
             this.published().remove(&key);
+            this.share_ports().await;
             for known in &history.revisions {
                 this.forget_component(&known.digest);
             }
@@ -317,7 +318,7 @@ impl Rollout {
         reason: &dyn fmt::Display,
     ) {
         let revision = revision.map(|digest| digest.short().to_owned());
-        tracing::warn!(plugin, revision, from, code, "refused: {reason}");
+        tracing::warn!(plugin, revision, from, code, "a revision is refused: {reason}");
         let (plugin, code, reason) = (plugin.map(str::to_owned), code.to_owned(), reason.to_string());
         self.tell(Event::PluginRefused { plugin, revision, origin: from, code, reason });
     }
@@ -407,7 +408,11 @@ impl Rollout {
         self.lender.inventory.commit_with(Vec::new(), history.row()?).await?;
         self.publish(history);
         while let Some(surplus) = history.surplus() {
-            self.drop_revision(history, &surplus).await?;
+            if let Err(error) = self.drop_revision(history, &surplus).await {
+                let surplus = surplus.short();
+                tracing::warn!(surplus, %error, "a revision too many is kept until the next one is installed");
+                break;
+            }
         }
         Ok(())
     }

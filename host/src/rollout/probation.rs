@@ -7,9 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Rollout;
 use super::history::{History, Known};
 use super::swap::Reason;
-use super::{Rollout, RolloutError};
 use crate::plugin::Revision;
 use crate::telemetry::Event;
 
@@ -39,7 +39,7 @@ pub(super) fn begin(rollout: &Arc<Rollout>, revision: &Arc<Revision>, turn: u64)
     tokio::spawn(async move {
         let in_trouble = trouble.wait_for(|failures| *failures >= allowed);
         let passed = tokio::time::timeout(LENGTH, in_trouble).await.is_err();
-        for _ in 0..TRIES {
+        for tries in (1..=TRIES).rev() {
             let Some(rollout) = weak.upgrade() else { return };
             let Ok((held, mut history)) = rollout.begin(&revision.manifest().namespace).await else { return };
             let is_its_turn = history.known(revision.digest()).is_some_and(|known| known.turn == turn);
@@ -58,7 +58,7 @@ pub(super) fn begin(rollout: &Arc<Rollout>, revision: &Arc<Revision>, turn: u64)
             );
             match rollout.activate(&mut history, &before, Reason::Trouble).await {
                 // What hangs is stopped some time.
-                Err(error @ RolloutError::Busy { .. }) => {
+                Err(error) if tries > 1 && error.may_pass() => {
                     tracing::warn!(revision = revision.label(), %error, "trying again");
                 }
                 Err(error) => {

@@ -14,8 +14,11 @@ use crate::ingress::Shared;
 use crate::plugin::{Ask, Bounds, Capability, Digest, Entry, Plugin, Revision, Table};
 use crate::telemetry::{Event, Labels};
 
-/// How long a swap between schemas waits for the changes under way. Those that come later wait as long, too.
+/// How long a swap between schemas waits for the changes under way. Those that come later wait as long, too, and for the
+/// second look.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For what was stored while the gate looked, which is looked at when nothing is changed.
+const SECOND_LOOK: Duration = Duration::from_secs(10);
 
 /// Why one revision takes the place of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +40,7 @@ impl Rollout {
         let known = history.known(digest).ok_or_else(|| history.lacks(digest))?;
         let before = self.plugins.of(&history.namespace);
         if let Some(entry) = before.as_ref().filter(|entry| entry.revision.digest() == digest) {
-            return self.configure_anew(history, entry);
+            return self.configure_anew(history, entry).await;
         }
         let revision = match known.loaded.clone() {
             Some(revision) => revision,
@@ -45,13 +48,9 @@ impl Rollout {
         };
         let (values, grants) = self.allowed(Some(history), &revision)?;
         revision.bind(Bounds::read(&values));
-        let (plugin, _claim) = match &before {
-            Some(entry) => (entry.plugin.clone(), None),
-            None => {
-                let claim = self.claims.lock().await;
-                self.plugins.now().check_claims(&revision)?;
-                (Arc::new(Plugin::new(revision.manifest())), Some(claim))
-            }
+        let plugin = match &before {
+            Some(entry) => entry.plugin.clone(),
+            None => Arc::new(Plugin::new(revision.manifest())),
         };
         let newer = self.workshop.newer_than(Some(history), &revision).await;
         let mut passed = self.gate(&revision, &newer, &plugin, Passed::default(), gate::WHOLE).await?;
@@ -61,8 +60,8 @@ impl Rollout {
             Reshapes::Storage => {
                 let alone = alone(&plugin).await?;
                 // Who marks something for its deletion has no part in that, but in these.
-                let held = self.hold(&plugin, |record| is_newer(record, &revision)).await;
-                passed = self.gate(&revision, &newer, &plugin, passed, PATIENCE).await?;
+                let held = self.hold(plugin.namespace(), |record| is_newer(record, &revision)).await;
+                passed = self.gate(&revision, &newer, &plugin, passed, SECOND_LOOK).await?;
                 Some((alone, held))
             }
         };
@@ -72,6 +71,15 @@ impl Rollout {
         let mut next = history.clone();
         next.replace(digest, replaced.as_ref(), reason);
         let records = passed.converted.into_values().map(Transition::Store).collect();
+        // Of a namespace that nobody serves yet: from the look at who else wants its names until it has them.
+        let claim = match &before {
+            Some(_) => None,
+            None => {
+                let claim = self.claims.lock().await;
+                self.plugins.now().check_claims(&revision)?;
+                Some(claim)
+            }
+        };
         self.lender.inventory.commit_with(records, next.row()?).await?;
 
         *history = next;
@@ -95,8 +103,8 @@ impl Rollout {
         }
         history.unload();
         self.publish(history);
-        drop(before);
-        self.lender.ingress.share(shared_ports(&self.plugins.now())).await;
+        drop((before, claim));
+        self.share_ports().await;
         for record in self.lender.inventory.of_namespace(&history.namespace) {
             self.lender.wake(record.id.key());
         }
@@ -109,7 +117,7 @@ impl Rollout {
     }
 
     /// Of the revision that is active already.
-    fn configure_anew(&self, history: &mut History, entry: &Entry) -> Result<Outcome, RolloutError> {
+    async fn configure_anew(&self, history: &mut History, entry: &Entry) -> Result<Outcome, RolloutError> {
         let Entry { plugin, revision } = entry;
         let (values, grants) = self.allowed(Some(history), revision)?;
         if let Some(known) = history.known_mut(revision.digest()) {
@@ -118,9 +126,14 @@ impl Rollout {
         self.publish(history);
         revision.bind(Bounds::read(&values));
         plugin.configure(values, grants);
+        self.share_ports().await;
         let mut outcome = history.outcome(revision.digest(), None)?;
         outcome.notes.push("It is the active one already; its settings were read anew.".to_owned());
         Ok(outcome)
+    }
+
+    pub(super) async fn share_ports(&self) {
+        self.lender.ingress.share(|| shared_ports(&self.plugins.now())).await;
     }
 
     fn tell_replaced(&self, labels: Labels, by: &Digest, reason: Reason) {
@@ -146,9 +159,9 @@ impl Rollout {
     }
 
     /// The write locks of some of what is stored. Whoever has one of them waits for none.
-    pub(super) async fn hold(&self, plugin: &Plugin, which: impl Fn(&Record) -> bool) -> Vec<Held> {
+    pub(super) async fn hold(&self, namespace: &str, which: impl Fn(&Record) -> bool) -> Vec<Held> {
         let mut held = Vec::new();
-        for record in self.lender.inventory.of_namespace(plugin.namespace()) {
+        for record in self.lender.inventory.of_namespace(namespace) {
             if which(&record) {
                 held.push(self.locks.write(&record.id.key()).await);
             }

@@ -178,13 +178,14 @@ pub fn plugin(
     Ok(())
 }
 
-/// The settings of every service that the gateway has plugins for.
+/// The settings of every service that is served. Those of one that no revision serves are not known.
 pub fn services(
     gateway: &config::Gateway,
     surroundings: &Surroundings,
 ) -> Result<Vec<(String, Vec<Setting>)>, CliError> {
     let plugins: Vec<PluginView> = Gateway::of(gateway, surroundings)?.list(PLUGINS)?;
-    Ok(plugins.into_iter().map(|plugin| (plugin.service, plugin.settings)).collect())
+    let served = plugins.into_iter().filter(|plugin| plugin.active.is_some());
+    Ok(served.map(|plugin| (plugin.service, plugin.settings)).collect())
 }
 
 fn path(namespace: &str) -> String {

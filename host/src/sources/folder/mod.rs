@@ -182,7 +182,8 @@ impl Folder {
                 Ok(Taken::Changed) => again.extend([path]),
                 Ok(Taken::Installed { namespace }) => again.extend(self.claims.hold(&namespace, &path)),
                 Err(reason) => {
-                    tracing::warn!(file = %path.display(), reason, "a file of the plugins folder is refused; it is looked at again when it changes");
+                    // Whoever refused it has said why.
+                    tracing::info!(file = %path.display(), reason, "a file of the plugins folder waits for a change of it");
                 }
             }
         }
