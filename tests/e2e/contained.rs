@@ -272,7 +272,7 @@ fn a_plugin_whose_steps_hang_has_only_its_own_places() {
     assert_eq!(served.resource("Contoso.Widgets/widgets", "hanging-39").get().state(), "Creating");
     // And none of them keeps the gateway from ending.
     served.0.terminate();
-    assert!(served.0.log_text().contains("the next start goes on with it"), "{}", served.0.log_text());
+    assert!(served.0.log_text().contains("the next start goes on with them"), "{}", served.0.log_text());
 }
 
 #[test]
