@@ -278,7 +278,7 @@ fn a_plugin_whose_steps_hang_has_only_its_own_places() {
 #[test]
 fn a_creation_that_hangs_holds_no_group() {
     let component = fixture::revision(json!({ "api_versions": [VERSION] }));
-    let served = Served::with(&[component], &[("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_CALL_SECONDS", "45")]);
+    let served = Served::with(&[component], &[("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_CALL_SECONDS", "20")]);
     let group = "/subscriptions/my-sub/resourceGroups/of-its-own";
     let hanging = served.0.arm().cache_at(&format!("{group}/providers/Contoso.Widgets/widgets/hanging"));
     let cache = served.0.arm().cache_at(&format!("{group}/providers/Microsoft.Cache/redis/in-a-group-of-its-own"));
