@@ -183,7 +183,7 @@ fn what_was_installed_serves_after_a_restart_and_what_was_removed_does_not() {
     assert_eq!(plugin["active"], one["revision"]["digest"]);
     let states: Vec<&str> =
         plugin["revisions"].as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect();
-    assert_eq!(states, ["Retired", "Active"]);
+    assert_eq!(states, ["Ready", "Active"], "the newer one has not served yet");
     at(&gateway, "Contoso.Widgets/widgets/a").put(&widget(json!({ "size": 3 }))).expect(200);
     let newer = plugin["revisions"][0]["digest"].as_str().unwrap();
     gateway.arm().rollout(NAMESPACE, "swap", &json!({ "to": &newer[..12] })).expect(200);
@@ -317,3 +317,38 @@ fn a_namespace_that_nothing_serves_is_served_again_by_its_own_component() {
     assert_eq!(installed["revision"]["digest"], digest);
     assert_eq!(at(&gateway, "Contoso.Widgets/widgets/a").get().expect(200).body["properties"]["size"], 3);
 }
+
+#[test]
+fn an_install_of_the_folder_that_was_cut_off_is_made_good_by_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gateway = fixture::prepared();
+    gateway.set("FLOCI_AZ_PLUGINS_FOLDER", folder.path().to_str().unwrap());
+    gateway.set("FLOCI_AZ_SERVICES_WIDGETS_LIMITS_CALL_SECONDS", "45");
+    let file = folder.path().join("widgets.wasm");
+    std::fs::write(&file, revision(json!({ "version": "1.0.0" }))).unwrap();
+    gateway.spawn();
+    at(&gateway, "Contoso.Widgets/widgets/a").put(&widget(json!({}))).expect(201);
+    let before = gateway.arm().plugin(NAMESPACE)["active"].clone();
+    thread::scope(|scope| {
+        // A swap between schemas waits for this change; the gateway is gone before it ends.
+        let hanging = at(&gateway, "Contoso.Widgets/widgets/b");
+        scope.spawn(move || hanging.arm.try_send("PUT", &hanging.url(), Some(HANGING)));
+        wait_for("the call that hangs", || {
+            let is_running = |line: &str| line.contains("floci_az_plugin_instances{") && line.ends_with(" 1");
+            gateway.arm().text("/metrics").lines().any(|line| line.contains("Contoso.Widgets") && is_running(line))
+        });
+        let newer = folder.path().join("newer");
+        std::fs::write(&newer, revision(json!({ "version": "2.0.0", "schema": 2 }))).unwrap();
+        std::fs::rename(&newer, &file).unwrap();
+        let revisions = || gateway.arm().plugin(NAMESPACE)["revisions"].as_array().unwrap().len();
+        wait_for("the newer revision", || revisions() == 2);
+        assert_eq!(gateway.arm().plugin(NAMESPACE)["active"], before);
+        crate::gateway::send(gateway.pid(), "KILL");
+    });
+    gateway.kill();
+    gateway.spawn();
+    wait_for("the newer revision to serve", || gateway.arm().plugin(NAMESPACE)["active"] != before);
+    assert_eq!(gateway.arm().plugin(NAMESPACE)["revisions"][0]["version"], "2.0.0");
+}
+
+const HANGING: &[u8] = br#"{"location": "westus", "properties": {"misbehave": "block"}}"#;

@@ -46,7 +46,7 @@ impl Log {
 
 impl Host for Imports {
     async fn write(&mut self, level: Level, message: String) {
-        let message: String = message.chars().take(LONGEST).collect();
+        let message = printable(&message);
         if is_listened_to(level)
             && let Written::Kept { missing } = self.log.write(&message)
         {
@@ -65,6 +65,21 @@ impl Host for Imports {
             self.last_error = Some(message);
         }
     }
+}
+
+/// Of a text that is somebody else's, so much, and nothing that could pass for a line of the gateway's or steer a terminal:
+/// further lines are indented, control characters are written out.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars().take(LONGEST) {
+        match character {
+            '\n' => shown.push_str("\n    "),
+            '\t' => shown.push(' '),
+            control if control.is_control() => shown.extend(control.escape_default()),
+            other => shown.push(other),
+        }
+    }
+    shown
 }
 
 /// What nobody sees takes no room.
@@ -109,6 +124,15 @@ mod tests {
             .collect();
         let kept = || Written::Kept { missing: 0 };
         assert_eq!(written, [vec![kept(), kept()], vec![kept(), Written::Dropped]]);
+    }
+
+    #[test]
+    fn a_plugin_forges_no_line() {
+        assert_eq!(
+            printable("panicked\r\n2026 ERROR\t\u{1b}[31m\0é"),
+            "panicked\\r\n    2026 ERROR \\u{1b}[31m\\u{0}é"
+        );
+        assert_eq!(printable(&"é".repeat(LONGEST + 1)).chars().count(), LONGEST);
     }
 
     #[tokio::test]

@@ -28,6 +28,7 @@ use crate::plugin::{Ask, Capability, Grants, Limits, LogLimits, LogWindow, NotGr
 use crate::ports::Ports;
 use crate::runtime::{Runtime, WorkloadKey};
 
+pub use log::printable;
 pub use tally::Tally;
 
 /// What the gateway lends to the plugins.

@@ -24,7 +24,7 @@ use super::pace::{AFTER_FAILURE, Pace};
 use super::report::{self, Report, Verdict};
 use super::revision::Revision;
 use super::taken::Taken;
-use crate::imports::Imports;
+use crate::imports::{Imports, printable};
 
 /// For a place. Less than a client waits for an answer.
 const PLACE: Duration = Duration::from_secs(10);
@@ -200,7 +200,7 @@ fn understand(error: &wasmtime::Error, state: &CallState, limits: &Limits) -> Co
     let last_words = stderr.char_indices().nth(skipped).and_then(|(start, _)| stderr.get(start..));
     let said = match (state.imports.last_error(), last_words) {
         (Some(text), _) => format!("; its last error was: {text}"),
-        (None, Some(text)) => format!("; its stderr ends with: {text}"),
+        (None, Some(text)) => format!("; its stderr ends with: {}", printable(text)),
         (None, None) => String::new(),
     };
     Contained::Trapped { reason: reason + &said }
@@ -211,7 +211,7 @@ fn say_what_was_dropped(revision: &Revision, function: &'static str, state: &Cal
     let plugin = revision.label();
     let (stderr, bytes) = state.stderr.text();
     if !stderr.is_empty() {
-        tracing::debug!(plugin, function, "stderr: {stderr}");
+        tracing::debug!(plugin, function, "stderr: {}", printable(&stderr));
     }
     let lines = state.imports.dropped_lines();
     if lines > 0 || bytes > 0 {

@@ -230,6 +230,18 @@ impl Bounds {
         Bounds { limits, places, log: Arc::new(LogWindow::of(limits.log, Instant::now())), computing: Arc::default() }
     }
 
+    /// These, which take the place of others: with the same limits there are the same places, and no more of the log.
+    pub(super) fn after(mut self, before: &Bounds) -> Bounds {
+        if self.limits.concurrency == before.limits.concurrency {
+            self.places = before.places.clone();
+        }
+        if self.limits.log == before.limits.log {
+            self.log = before.log.clone();
+        }
+        self.computing = before.computing.clone();
+        self
+    }
+
     /// See [`Limits::read`].
     pub fn read(values: &BTreeMap<String, String>) -> Bounds {
         Bounds::new(Limits::read(values))
@@ -291,6 +303,18 @@ mod tests {
             let written = window.write(bytes, begin + Duration::from_millis(milliseconds));
             assert_eq!(written, expected, "{bytes} bytes after {milliseconds} ms");
         }
+    }
+
+    #[test]
+    fn what_is_read_anew_is_used_as_before() {
+        let before = Bounds::default();
+        let same = Bounds::default().after(&before);
+        assert!(Arc::ptr_eq(&same.places, &before.places) && Arc::ptr_eq(&same.log, &before.log));
+        let settings = [("limits.concurrency", "3"), ("limits.log-lines", "7")];
+        let other = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let other = Bounds::read(&other).after(&before);
+        assert_eq!(other.places.available_permits(), 3);
+        assert!(!Arc::ptr_eq(&other.log, &before.log) && Arc::ptr_eq(&other.computing, &before.computing));
     }
 
     #[test]

@@ -10,12 +10,29 @@ use floci_az_contract::{
 /// Names below a provider that are the gateway's.
 const GATEWAYS: [&str; 4] = ["register", "unregister", "operations", "locations"];
 
+/// Answered by the gateway itself.
+const OWN: &str = "Microsoft.Resources";
+/// Characters; Azure's longest has 40. What is longer could not be asked for by the administration.
+const LONGEST_NAMESPACE: usize = 128;
+const LONGEST_VERSION: usize = 64;
+
 /// Groups of a service's settings that are the gateway's: what the operator allows its plugin.
 const RESERVED: [&str; 2] = ["grants", "limits"];
 
 pub(super) fn check(manifest: &Manifest) -> Result<(), String> {
-    if !is_word(&manifest.namespace) || !manifest.namespace.contains('.') {
-        return Err(format!("namespace '{}' has to be of the form Company.Service", manifest.namespace));
+    if !is_namespace(&manifest.namespace) {
+        return Err(format!(
+            "namespace '{}' has to be of the form Company.Service: letters, digits and dots between them, at most {LONGEST_NAMESPACE} characters",
+            manifest.namespace.escape_debug()
+        ));
+    }
+    if manifest.namespace.eq_ignore_ascii_case(OWN) {
+        return Err(format!("namespace '{OWN}' is the gateway's own"));
+    }
+    let version = &manifest.version;
+    if version.is_empty() || version.len() > LONGEST_VERSION || !version.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let shown: String = version.escape_debug().take(LONGEST_VERSION).collect();
+        return Err(format!("version '{shown}' has to be 1 to {LONGEST_VERSION} visible ASCII characters"));
     }
     if !is_word(&manifest.service) || manifest.service.contains(['.', '_']) {
         return Err(format!("service '{}' has to be letters, digits and hyphens", manifest.service));
@@ -184,6 +201,11 @@ fn of_wants(manifest: &Manifest) -> Result<(), String> {
     }
 }
 
+fn is_namespace(text: &str) -> bool {
+    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    text.len() <= LONGEST_NAMESPACE && text.contains('.') && text.split('.').all(is_part)
+}
+
 fn is_word(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
 }
@@ -254,6 +276,30 @@ mod tests {
             match (refused, found) {
                 (None, found) => assert_eq!(found, Ok(()), "{of_type}"),
                 (Some(text), found) => assert!(found.as_ref().is_err_and(|f| f.contains(text)), "{of_type}: {found:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_plugin_is_called_what_can_be_asked_for_and_shown() {
+        let long = format!("A.{}", "b".repeat(LONGEST_NAMESPACE));
+        for (more, refused) in [
+            (json!({ "namespace": "Contoso.Bakery.Ovens" }), None),
+            (json!({ "version": "1.0.0-beta+7" }), None),
+            (json!({ "namespace": "Contoso" }), Some("namespace 'Contoso'")),
+            (json!({ "namespace": ".." }), Some("namespace '..'")),
+            (json!({ "namespace": "a-b.c_d" }), Some("namespace 'a-b.c_d'")),
+            (json!({ "namespace": "A.b\n" }), Some("namespace 'A.b\\n'")),
+            (json!({ "namespace": long }), Some("at most 128 characters")),
+            (json!({ "namespace": "microsoft.RESOURCES" }), Some("the gateway's own")),
+            (json!({ "version": "" }), Some("version ''")),
+            (json!({ "version": "1\n\u{1b}[31m" }), Some("version '1\\n\\u{1b}[31m'")),
+            (json!({ "version": "1".repeat(65) }), Some("visible ASCII characters")),
+        ] {
+            let found = check(&manifest(json!({}), more.clone()));
+            match refused {
+                None => assert_eq!(found, Ok(()), "{more}"),
+                Some(text) => assert!(found.as_ref().is_err_and(|f| f.contains(text)), "{more}: {found:?}"),
             }
         }
     }

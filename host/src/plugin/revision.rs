@@ -24,7 +24,7 @@ use super::digest::Digest;
 use super::engine::Engine;
 use super::error::LoadError;
 use super::interfaces::Interfaces;
-use super::limits::Bounds;
+use super::limits::{Bounds, Limits};
 use super::manifest;
 use crate::imports::Imports;
 use crate::telemetry::Labels;
@@ -162,9 +162,13 @@ impl Revision {
         &self.labels
     }
 
-    /// For the calls that start from now on.
+    /// For the calls that start from now on. What has been used of the same limits stays used.
     pub fn bind(&self, bounds: Bounds) {
-        self.bounds.store(Arc::new(bounds));
+        self.bounds.rcu(|before| bounds.clone().after(before));
+    }
+
+    pub fn limits(&self) -> Limits {
+        self.bounds.load().limits
     }
 
     pub(super) fn bounds(&self) -> Arc<Bounds> {

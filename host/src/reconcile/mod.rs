@@ -36,6 +36,9 @@ use step::{Step, Stepper};
 
 /// Traps or timeouts of the plugin in a row after which an operation ends as Failed.
 const MOST_BROKEN: u32 = 3;
+/// How long a first look at what was there at the start keeps the gateway from being ready. One that takes longer hangs in
+/// its plugin, and is no reason to keep clients from the others.
+const FIRST_LOOK: Duration = Duration::from_secs(30);
 /// How long the end of the gateway waits for what is under way. An honest step that is cut off is repeated by the next
 /// start; one that hangs keeps nobody from ending the gateway.
 pub const FINISHING: Duration = Duration::from_secs(20);
@@ -61,6 +64,7 @@ pub struct Reconciler {
     first: Vec<Key>,
     /// How many of these still await their first step.
     unseen: Arc<AtomicUsize>,
+    began: Instant,
     telemetry: Arc<Telemetry>,
 }
 
@@ -69,7 +73,8 @@ impl Reconciler {
         let stepper = Stepper { plugins, lender, locks, began: Timestamp::now() };
         let first = looked_after(&stepper);
         let unseen = Arc::new(AtomicUsize::new(first.len()));
-        Reconciler { stepper, workers: Mutex::default(), steps: AtomicUsize::new(0), first, unseen, telemetry }
+        let (workers, steps, began) = (Mutex::default(), AtomicUsize::new(0), Instant::now());
+        Reconciler { stepper, workers, steps, first, unseen, began, telemetry }
     }
 
     /// How many resources and groups it is not done with.
@@ -82,9 +87,9 @@ impl Reconciler {
         self.steps.load(Ordering::Relaxed)
     }
 
-    /// How many resources that were there at the start have not been looked at yet.
+    /// How many resources that were there at the start are still to be looked at before the gateway is ready.
     pub fn unseen(&self) -> usize {
-        self.unseen.load(Ordering::Relaxed)
+        if self.began.elapsed() > FIRST_LOOK { 0 } else { self.unseen.load(Ordering::Relaxed) }
     }
 
     /// Works until `closing` is true. The steps under way are then awaited, so that their outcome is stored, and cut off if

@@ -54,6 +54,9 @@ pub(super) struct Known {
     pub contract: String,
     pub origin: Origin,
     pub installed: Timestamp,
+    /// When it was the active one for the first time.
+    #[serde(default)]
+    pub served: Option<Timestamp>,
     pub note: Option<String>,
     pub schemas: Vec<(String, u32)>,
     #[serde(default)]
@@ -79,6 +82,7 @@ impl Known {
             contract: revision.contract().to_owned(),
             origin,
             installed: Timestamp::now(),
+            served: None,
             note: None,
             schemas: manifest.types.iter().map(|kind| (kind.name.clone(), kind.schema_version)).collect(),
             asks: Grants::asked(manifest, &defaults(manifest)).lines(),
@@ -124,10 +128,11 @@ impl Known {
     pub fn view(&self) -> RevisionView {
         RevisionView {
             digest: self.digest.clone(),
-            // What was not loaded since the start serves no more.
-            state: match self.state {
-                State::Loading => State::Retired,
-                state => state,
+            // What was not loaded since the start serves no more, or not yet.
+            state: match (self.state, self.served) {
+                (State::Loading, None) => State::Ready,
+                (State::Loading, Some(_)) => State::Retired,
+                (state, _) => state,
             }
             .as_str()
             .to_owned(),
@@ -135,6 +140,7 @@ impl Known {
             contract: self.contract.clone(),
             origin: self.origin.clone(),
             installed: self.installed.to_string(),
+            served: self.served.map(|since| since.to_string()),
             note: self.note.clone(),
             schemas: self.schemas.clone(),
             asks: self.asks.clone(),
@@ -219,6 +225,9 @@ impl History {
         let replaced = self.active.replace(digest.clone());
         self.before.retain(|one| one != digest && Some(one) != replaced.as_ref());
         self.before.extend(replaced.filter(|one| one != digest));
+        if let Some(known) = self.known_mut(digest) {
+            known.served.get_or_insert_with(Timestamp::now);
+        }
     }
 
     /// A swap, in what is kept. A rollback without a name does not lead to one that was in trouble.

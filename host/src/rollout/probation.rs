@@ -13,7 +13,8 @@ use super::swap::Reason;
 use crate::plugin::Revision;
 use crate::telemetry::Event;
 
-/// Long enough for the reconcile loop to have looked at everything twice.
+/// Long enough for the reconcile loop to have looked at everything twice. Then for as long as a call that has begun by then
+/// may take: a revision that hangs has failed when its calls are ended.
 const LENGTH: Duration = Duration::from_secs(60);
 /// Failed calls after which it is over. One may be its caller's fault.
 const MOST_FAILURES: u32 = 3;
@@ -36,9 +37,10 @@ pub(super) fn begin(rollout: &Arc<Rollout>, revision: &Arc<Revision>, turn: u64)
     let (weak, revision) = (Arc::downgrade(rollout), revision.clone());
     let mut trouble = revision.trouble();
     let allowed = *trouble.borrow() + MOST_FAILURES;
+    let length = LENGTH + revision.limits().effect;
     tokio::spawn(async move {
         let in_trouble = trouble.wait_for(|failures| *failures >= allowed);
-        let passed = tokio::time::timeout(LENGTH, in_trouble).await.is_err();
+        let passed = tokio::time::timeout(length, in_trouble).await.is_err();
         for tries in (1..=TRIES).rev() {
             let Some(rollout) = weak.upgrade() else { return };
             let Ok((held, mut history)) = rollout.begin(&revision.manifest().namespace).await else { return };
@@ -53,7 +55,7 @@ pub(super) fn begin(rollout: &Arc<Rollout>, revision: &Arc<Revision>, turn: u64)
             tracing::warn!(
                 revision = revision.label(),
                 "{MOST_FAILURES} of its calls have failed in its first {} s: rolling back to {}",
-                LENGTH.as_secs(),
+                length.as_secs(),
                 before.short()
             );
             match rollout.activate(&mut history, &before, Reason::Trouble).await {

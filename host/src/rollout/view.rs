@@ -36,6 +36,8 @@ pub struct RevisionView {
     pub origin: Origin,
     /// RFC 3339: when it was loaded for the first time.
     pub installed: String,
+    /// RFC 3339: when it was the active one for the first time.
+    pub served: Option<String>,
     /// Why it is not what it was: refused, rolled back, not loadable any more.
     pub note: Option<String>,
     /// Schema version by type.

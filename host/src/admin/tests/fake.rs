@@ -44,6 +44,7 @@ impl Fake {
             contract: "0.1.0".to_owned(),
             origin: package.origin.clone(),
             installed: "2026-01-02T03:04:05Z".to_owned(),
+            served: None,
             note: None,
             schemas: vec![(service.clone(), 1)],
             asks: vec!["resp".to_owned()],

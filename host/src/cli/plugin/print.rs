@@ -206,6 +206,7 @@ mod tests {
             contract: "0.1.0".to_owned(),
             origin,
             installed: "2026-01-02T03:04:05.678901Z".to_owned(),
+            served: None,
             note: None,
             schemas: vec![("widgets".to_owned(), 2), ("widgets/parts".to_owned(), 1)],
             asks: Vec::new(),

@@ -31,7 +31,7 @@ use self::listing::{listing, see};
 use self::settling::{Look, Settling, Stamp};
 use super::{Installer, Intake, SourceError};
 use crate::plugin::Digest;
-use crate::rollout::{Origin, Package, PluginView, Then};
+use crate::rollout::{Origin, Package, PluginView, RevisionView, Then};
 
 /// How soon things are done.
 #[derive(Debug, Clone, Copy)]
@@ -254,9 +254,11 @@ impl Folder {
             Some(last) => last == digest,
             None => self.installed.values().any(|last| last == digest),
         };
-        // Of a namespace that nothing serves, the file is wanted again.
+        // Of a namespace that nothing serves, the file is wanted again; so is one whose install was cut off before it
+        // served.
         let has = |plugin: &PluginView| {
-            plugin.active.is_some() && plugin.revisions.iter().any(|known| known.digest == *digest)
+            let has_served = |known: &RevisionView| known.digest == *digest && known.served.is_some();
+            plugin.active.is_some() && plugin.revisions.iter().any(has_served)
         };
         let plugins = if before { installer.list() } else { Vec::new() };
         plugins.into_iter().find(has).map(|plugin| plugin.namespace)

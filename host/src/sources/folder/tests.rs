@@ -68,6 +68,7 @@ impl Fake {
             contract: "0.1.0".into(),
             origin: package.origin.clone(),
             installed: "2026-01-01T00:00:00Z".into(),
+            served: Some(String::new()),
             note: None,
             schemas: Vec::new(),
             asks: Vec::new(),

@@ -97,13 +97,19 @@ fn component(image: &Reference, manifest: &[u8]) -> Result<OciDescriptor, Source
     };
     match (layers.pop(), layers.len()) {
         (Some(layer), 0) if [COMPONENT, OLD_COMPONENT].contains(&layer.media_type.as_str()) => Ok(layer),
-        (Some(layer), 0) => none(format!("one layer, of the media type {}", layer.media_type)),
+        (Some(layer), 0) => none(format!("one layer, of the media type {}", shown(&layer.media_type))),
         (Some(layer), others) => {
-            let types: Vec<_> = layers.iter().chain([&layer]).map(|layer| layer.media_type.as_str()).take(4).collect();
+            let types: Vec<_> = layers.iter().chain([&layer]).map(|layer| shown(&layer.media_type)).take(4).collect();
             none(format!("{} layers ({})", others + 1, types.join(", ")))
         }
         (None, _) => none("no layers".to_owned()),
     }
+}
+
+/// As much as helps of a text that is the registry's.
+fn shown(text: &str) -> String {
+    const MOST: usize = 150;
+    text.escape_debug().take(MOST).collect()
 }
 
 /// One valid signature is enough; others may be of other keys.
@@ -150,7 +156,7 @@ async fn signed(registry: &Registry, image: &Reference, digest: &Digest, key: &P
         }
         match vouched(&payload) {
             Some(vouched) if vouched == format!("sha256:{digest}") => return Ok(()),
-            Some(vouched) => found = format!("a valid signature of {beside} is of another image, {vouched}"),
+            Some(vouched) => found = format!("a valid signature of {beside} is of another image, {}", shown(&vouched)),
             None => found = format!("a valid signature of {beside} is of a text that names no image"),
         }
     }

@@ -25,6 +25,7 @@ use rustls::crypto::aws_lc_rs;
 use serde_json::Value;
 
 use super::reference::Reference;
+use super::shown;
 use crate::plugin::Digest;
 use crate::sources::SourceError;
 
@@ -94,7 +95,7 @@ impl Registry {
     ) -> Result<Bytes, SourceError> {
         let Some(digest) = described.digest.strip_prefix("sha256:").and_then(|digits| digits.parse::<Digest>().ok())
         else {
-            let found = format!("a layer by the digest '{}', which is none of SHA-256", described.digest);
+            let found = format!("a layer by the digest '{}', which is none of SHA-256", shown(&described.digest));
             return Err(SourceError::NoComponent { image: image.to_string(), found });
         };
         let failed = |error| self.failed(what, error);
