@@ -177,7 +177,11 @@ fn plugin(file: Option<PathBuf>, json: bool, command: &PluginCommand) -> anyhow:
         reader: if json { Reader::Program } else { Reader::Person },
         program: std::env::args().next().unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned()),
     };
-    Ok(cli::plugin(&gateway(file)?, &surroundings(), command, &mut terminal)?)
+    let outcome = cli::plugin(&gateway(file)?, &surroundings(), command, &mut terminal);
+    if let (true, Err(CliError::Refused { code, message })) = (json, &outcome) {
+        say(&format!("{:#}\n", serde_json::json!({ "error": { "code": code, "message": message } })));
+    }
+    Ok(outcome?)
 }
 
 /// The settings of the gateway that a command is for.

@@ -121,7 +121,10 @@ fn what_cannot_serve_is_refused_and_the_active_revision_serves_on() {
     let none = none.to_str().unwrap();
     let told = plugin(&gateway, &["install", none, "--swap"]).refused("NotWebAssembly");
     assert!(told.contains("WebAssembly component"), "{told}");
-    plugin(&gateway, &["check", none]).refused("NotWebAssembly");
+    let refused = plugin(&gateway, &["check", none, "--json"]);
+    let told_to_programs: Value = serde_json::from_str(&refused.out).unwrap();
+    assert_eq!(told_to_programs["error"]["code"], "NotWebAssembly");
+    refused.refused("NotWebAssembly");
     plugin(&gateway, &["install", file, "--digest", &"0".repeat(64)]).refused("DigestMismatch");
     plugin(&gateway, &["swap", NAMESPACE, &digest]).refused("RevisionNotFound");
     plugin(&gateway, &["rollback", NAMESPACE]).refused("NoEarlierRevision");

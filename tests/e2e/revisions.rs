@@ -282,9 +282,9 @@ fn what_is_not_signed_is_refused_and_the_active_revision_serves_on() {
         format!("{what}: {}", told(&refused, &two))
     });
     expect![[r#"
-        no signature: 400 SignatureMissing the component that was sent is not signed: the signature that was sent with it was looked for. The gateway takes signed components only (plugins.signature-key): sign it with cosign sign-blob --key cosign.key --bundle plugin.wasm.sig plugin.wasm
-        of another key: 400 SignatureInvalid the component that was sent has no signature that plugins.signature-key is good for: the signature that was sent with it is not valid for these bytes and this key. Sign it with cosign sign-blob --key cosign.key --bundle plugin.wasm.sig plugin.wasm, or set plugins.signature-key to the key that it was signed with
-        of another component: 400 SignatureInvalid the component that was sent has no signature that plugins.signature-key is good for: the signature that was sent with it is not valid for these bytes and this key. Sign it with cosign sign-blob --key cosign.key --bundle plugin.wasm.sig plugin.wasm, or set plugins.signature-key to the key that it was signed with
+        no signature: 400 SignatureMissing the component that was sent is not signed: the signature that is sent with it (--signature FILE, or the header x-floci-signature) was looked for. The gateway takes signed components only (plugins.signature-key): sign it with cosign sign-blob --key cosign.key --bundle plugin.wasm.sig plugin.wasm
+        of another key: 400 SignatureInvalid the component that was sent has no signature that plugins.signature-key is good for: the signature that is sent with it (--signature FILE, or the header x-floci-signature) is not valid for these bytes and this key. Sign it with cosign sign-blob --key cosign.key --bundle plugin.wasm.sig plugin.wasm, or set plugins.signature-key to the key that it was signed with
+        of another component: 400 SignatureInvalid the component that was sent has no signature that plugins.signature-key is good for: the signature that is sent with it (--signature FILE, or the header x-floci-signature) is not valid for these bytes and this key. Sign it with cosign sign-blob --key cosign.key --bundle plugin.wasm.sig plugin.wasm, or set plugins.signature-key to the key that it was signed with
         no base64: 400 InvalidRequest x-floci-signature '%' is invalid. Supported: the signature's bytes in base64."#]].assert_eq(&lines.join("\n"));
     let events = gateway.arm().text("/_floci/events?follow=false");
     for code in ["SignatureMissing", "SignatureInvalid"] {
@@ -349,6 +349,10 @@ fn an_install_of_the_folder_that_was_cut_off_is_made_good_by_the_next_start() {
     gateway.spawn();
     wait_for("the newer revision to serve", || gateway.arm().plugin(NAMESPACE)["active"] != before);
     assert_eq!(gateway.arm().plugin(NAMESPACE)["revisions"][0]["version"], "2.0.0");
+    // What is no component is told, beside one that is.
+    std::fs::write(folder.path().join("bad.wasm"), "no component").unwrap();
+    let is_told = |line: &str| line.contains("NotWebAssembly") && line.contains("bad.wasm");
+    wait_for("the refusal", || gateway.arm().text("/_floci/events?follow=false").lines().any(is_told));
 }
 
 const HANGING: &[u8] = br#"{"location": "westus", "properties": {"misbehave": "block"}}"#;

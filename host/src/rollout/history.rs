@@ -215,6 +215,13 @@ impl History {
         self.revisions.iter().map(|known| known.digest.short()).collect::<Vec<_>>().join(", ")
     }
 
+    /// Those that are not active, for an error.
+    pub fn others(&self) -> String {
+        let others = self.revisions.iter().filter(|known| self.active.as_ref() != Some(&known.digest));
+        let others: Vec<&str> = others.map(|known| known.digest.short()).collect();
+        if others.is_empty() { "there is no other".to_owned() } else { others.join(", ") }
+    }
+
     pub fn add(&mut self, known: Known) {
         self.revisions.retain(|other| other.digest != known.digest);
         self.revisions.insert(0, known);

@@ -168,7 +168,7 @@ impl Rollout {
         }
         let mut outcome = history.outcome(digest, None)?;
         if outcome.revision.state != State::Active.as_str() {
-            outcome.notes.push("It is ready, and not active: swap to it.".to_owned());
+            outcome.notes.push("It is not the active one: a swap has it serve, if it reads what is stored.".to_owned());
         }
         outcome.notes.extend(lacks);
         Ok(outcome)
@@ -219,7 +219,7 @@ impl Rollout {
                 Some(to) => history.named(&to)?,
                 None => history.before.last().cloned().ok_or_else(|| RolloutError::NothingBefore {
                     namespace: history.namespace.clone(),
-                    known: history.digests(),
+                    known: history.others(),
                 })?,
             };
             let swapped = this.activate(&mut history, &digest, Reason::RolledBack).await;

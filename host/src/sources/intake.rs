@@ -48,7 +48,12 @@ impl Intake {
     ) -> Result<Package, SourceError> {
         let what = "the component that was sent";
         fits(bytes.len(), what)?;
-        self.signatures.check(&bytes, signature.as_deref(), what, "the signature that was sent with it")?;
+        self.signatures.check(
+            &bytes,
+            signature.as_deref(),
+            what,
+            "the signature that is sent with it (--signature FILE, or the header x-floci-signature)",
+        )?;
         Ok(Package { bytes, origin: Origin::Upload, pin, signature })
     }
 

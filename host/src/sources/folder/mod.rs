@@ -183,7 +183,8 @@ impl Folder {
                 Ok(Taken::Installed { namespace }) => again.extend(self.claims.hold(&namespace, &path)),
                 Err(reason) => {
                     // Whoever refused it has said why.
-                    tracing::info!(file = %path.display(), reason, "a file of the plugins folder waits for a change of it");
+                    tracing::info!(file = %path.display(), "a file of the plugins folder is looked at again when it changes");
+                    tracing::debug!(reason);
                 }
             }
         }
@@ -213,19 +214,19 @@ impl Folder {
             self.installed.insert(path.to_owned(), digest);
             return Ok(Taken::Installed { namespace });
         }
-        // What it is of, is known when it has been loaded.
-        if self.claims.has_others(path) {
-            let checked = installer.check(package.clone()).await.map_err(|error| error.to_string())?;
-            if let Some(rival) = self.claims.rival(&checked.namespace, path) {
-                let why = format!(
-                    "the files {} and {} are both plugins of {}, and a namespace has one. Remove one of the files",
-                    rival.display(),
-                    path.display(),
-                    checked.namespace
-                );
-                installer.refused(&origin, "NamespaceTaken", &why);
-                return Err(why);
-            }
+        // What it is of, is known when it has been loaded. What cannot be is refused by the install, which tells of it.
+        if self.claims.has_others(path)
+            && let Ok(checked) = installer.check(package.clone()).await
+            && let Some(rival) = self.claims.rival(&checked.namespace, path)
+        {
+            let why = format!(
+                "the files {} and {} are both plugins of {}, and a namespace has one. Remove one of the files",
+                rival.display(),
+                path.display(),
+                checked.namespace
+            );
+            installer.refused(&origin, "NamespaceTaken", &why);
+            return Err(why);
         }
         let outcome = installer.install(package, Then::Swap).await.map_err(|error| error.to_string())?;
         tracing::info!(
