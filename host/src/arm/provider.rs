@@ -13,9 +13,8 @@ use super::request::{Reply, Request};
 use super::subscription::Subscription;
 use super::{FrontDoor, location, route};
 use crate::plugin::Entry;
+pub(super) use crate::plugin::OWN;
 
-/// The gateway's own namespace: groups, tags, subscriptions.
-pub(super) const OWN: &str = "Microsoft.Resources";
 /// Its types, and the newest api-versions that clients use for them; any well-formed one is answered.
 const OWN_TYPES: [&str; 6] = ["resourceGroups", "subscriptions", "tenants", "providers", "resources", "tags"];
 const OWN_VERSIONS: [&str; 6] = ["2025-04-01", "2024-11-01", "2023-07-01", "2022-12-01", "2022-09-01", "2021-04-01"];

@@ -143,7 +143,8 @@ where
             };
             report.end(&outcome, state.taken.memory());
             drop((state, of_all));
-            if outcome.is_err() {
+            // A conversion has no place to rest in, and a gate makes one for each stored resource.
+            if outcome.is_err() && time != Time::Conversion {
                 tokio::time::sleep(AFTER_FAILURE).await;
             }
             outcome

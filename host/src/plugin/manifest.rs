@@ -10,10 +10,10 @@ use floci_az_contract::{
 /// Names below a provider that are the gateway's.
 const GATEWAYS: [&str; 4] = ["register", "unregister", "operations", "locations"];
 
-/// Answered by the gateway itself.
-const OWN: &str = "Microsoft.Resources";
-/// Characters; Azure's longest has 40. What is longer could not be asked for by the administration.
-const LONGEST_NAMESPACE: usize = 128;
+/// The gateway's own namespace: groups, tags, subscriptions.
+pub const OWN: &str = "Microsoft.Resources";
+/// Characters; Azure's longest has 40. The administration takes no longer one in a path.
+pub const LONGEST_NAMESPACE: usize = 128;
 const LONGEST_VERSION: usize = 64;
 
 /// Groups of a service's settings that are the gateway's: what the operator allows its plugin.

@@ -46,6 +46,6 @@ pub use error::LoadError;
 pub use grants::{Ask, Capability, Grants, NotGranted, Ungranted};
 pub use interfaces::{Interfaces, SERVED};
 pub use limits::{Bounds, Limits, LogLimits, LogWindow, Written};
-pub use manifest::is_reserved as is_reserved_setting;
+pub use manifest::{LONGEST_NAMESPACE, OWN, is_reserved as is_reserved_setting};
 pub use revision::Revision;
 pub use served::{Ended, Entry, Plugin, Plugins, Serving, Table, Values, declared};

@@ -4,10 +4,9 @@
 use percent_encoding::percent_decode_str;
 
 use crate::arm::ArmError;
+use crate::plugin::LONGEST_NAMESPACE;
 
 const ROOT: &str = "/_floci/plugins";
-/// Characters of a namespace; Azure's longest has 40.
-const LONGEST_NAMESPACE: usize = 128;
 /// Digits that a revision is found by at least, and all there are.
 const DIGITS: std::ops::RangeInclusive<usize> = 4..=64;
 
