@@ -1,7 +1,7 @@
 # The targets, and nothing else: what they bring is brought by scripts/, each of which says what it never does.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients check build figures bench-data
+.PHONY: help run test test-clients check build figures bench-data bench-contained
 
 # One folder for all of them, wherever cargo is told to build otherwise: what is tested is what runs.
 export CARGO_TARGET_DIR := $(CURDIR)/target
@@ -48,3 +48,6 @@ figures: build ## Print what the gateway costs, against the same servers without
 bench-data: build ## Print what the gateway's TLS costs, against the same server's own.
 	@scripts/server.sh --program
 	@python3 tests/bench_data.py
+
+bench-contained: build ## Print how much slower a plugin is while another misbehaves.
+	@FLOCI_AZ_TEST_FIGURES=1 cargo test --release --locked --workspace --test e2e -- --nocapture contained_figures
